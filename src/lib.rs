@@ -1,0 +1,2 @@
+//! Small language models that run inside a browser tab.
+pub mod error;

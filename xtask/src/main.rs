@@ -1,0 +1,2 @@
+//! `cargo xtask`: everything a developer does with this repository.
+fn main() {}
