@@ -177,7 +177,9 @@ impl Format {
                     for (group, out) in out.chunks_exact_mut(blocks.group_len).enumerate() {
                         let q = &block.q[group * blocks.group_len..];
                         for (weight, &q) in out.iter_mut().zip(q) {
-                            *weight = block.scale[group] * f32::from(q) + block.min[group];
+                            let product = block.scale[group] * f32::from(q);
+                            // Adding a zero offset would turn −0 into +0.
+                            *weight = if blocks.has_min { product + block.min[group] } else { product };
                         }
                     }
                 }
