@@ -9,4 +9,6 @@ pub mod source;
 pub mod gguf;
 pub mod kernels;
 
+pub mod tokenizer;
+
 pub use error::{Error, ErrorKind, Result};
