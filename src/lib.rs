@@ -18,4 +18,6 @@ pub mod recording;
 pub mod engine;
 pub mod network;
 
+pub mod tokenizer;
+
 pub use error::{Error, ErrorKind, Result};
