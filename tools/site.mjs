@@ -1,0 +1,17 @@
+// Where this repository's parts are, and how they are laid out for a browser.
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/** A path in the repository. */
+export const inRepository = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/** The package as pages import it. */
+export const packageFolder = { "/pkg/": inRepository("pkg/dist") };
+
+/** The demo page and the package beside it: the same tree that `cargo xtask package` copies. */
+export const demoFolders = { "/": inRepository("www"), ...packageFolder };
+
+/** The models that are there without being asked for: committed ones, and test data beside the checkout. */
+export const knownModels = ["models", "shared/assets/weights", "../shared/assets/weights"]
+  .map(inRepository)
+  .filter(existsSync);

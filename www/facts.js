@@ -1,0 +1,31 @@
+/*
+ * What this device and the loaded model are, as lists of facts.
+ */
+import { byId, setFacts } from "./dom.js";
+import * as format from "./format.js";
+
+/** What can be told before any model is loaded. That WebGPU exists does not mean that it is fast: the engine decides and the model card says why. */
+export function showDeviceFacts() {
+  const cores = navigator.hardwareConcurrency;
+  setFacts(byId("device", HTMLElement), [
+    ["WebGPU", "gpu" in navigator ? "offered by this browser" : "not offered by this browser, the CPU will be used"],
+    ["Threads", crossOriginIsolated ? `up to ${cores}` : "one, because this server does not isolate the page (COOP and COEP headers)"],
+  ]);
+}
+
+/** @param {import("./tabmind.js").EngineInfo} info */
+export function showModelFacts(info) {
+  byId("model-name", HTMLElement).textContent = info.name;
+  setFacts(byId("model-facts", HTMLElement), [
+    ["Architecture", info.architecture],
+    ["Quantization", info.quantization],
+    ["Parameters", info.parameters ? format.approximate(info.parameters) : null],
+    ["Size", format.bytes(info.sizeBytes)],
+    ["Context", `${format.integer(info.contextLength)} tokens`],
+    ["Backend", info.backend === "webgpu" ? "WebGPU" : "CPU"],
+    ["Why", info.backendReason],
+    ["Adapter", info.adapter],
+    ["Threads", info.backend === "cpu" && !crossOriginIsolated ? "1, the page is not isolated" : String(info.threads)],
+    ["Licence", info.license],
+  ]);
+}

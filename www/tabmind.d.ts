@@ -1,0 +1,2 @@
+// What `tabmind.js` re-exports, by the package's public name.
+export * from "tabmind";
