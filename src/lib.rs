@@ -11,13 +11,28 @@ pub mod gguf;
 pub mod spec;
 pub mod weights;
 
+pub mod chat;
+pub mod tokenizer;
+
 pub mod forward;
 pub mod kernels;
 pub mod recording;
 
 pub mod engine;
 pub mod network;
+pub mod session;
 
-pub mod tokenizer;
+pub mod generate;
+pub mod request;
+pub mod sampler;
+mod stop;
+mod task;
+
+pub mod info;
+pub mod model;
+
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;
 
 pub use error::{Error, ErrorKind, Result};
+pub use model::Model;

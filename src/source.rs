@@ -19,7 +19,7 @@ pub use blob::BlobSource;
 #[cfg(not(target_arch = "wasm32"))]
 pub use file::FileSource;
 #[cfg(target_arch = "wasm32")]
-pub use http::HttpSource;
+pub use http::{HttpSource, RequestRecord, requests};
 pub use memory::MemorySource;
 
 /// A future that need not be `Send`: everything of a page runs in one worker.
