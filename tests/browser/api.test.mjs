@@ -54,7 +54,7 @@ const completeStreamed = (page, params) =>
     return { choices, usage };
   }, params);
 
-const plain = ({ choices, usage }) => ({ choices: choices.map(({ logprobs: _, ...choice }) => choice), usage: tokens(usage) });
+const plain = ({ choices, usage }) => ({ choices: choices.map(({ logprobs: _logprobs, ...choice }) => choice), usage: tokens(usage) });
 const tokens = ({ prompt_tokens, completion_tokens, total_tokens }) => ({ prompt_tokens, completion_tokens, total_tokens });
 
 test("streaming equals non-streaming: greedy, sampled, several choices, with a stop string", async (t) => {
@@ -85,13 +85,13 @@ test("chat: streaming equals non-streaming, and both the completion of the rende
     const params = { temperature: 0, max_completion_tokens: 24, logit_bias: window.letters };
     const { create } = window.engine.chat.completions;
     const chunks = await window.collect(await create({ ...params, messages, stream: true }));
-    const rendered_ = await window.engine.applyChatTemplate(messages);
+    const prompt = await window.engine.applyChatTemplate(messages);
     const { max_completion_tokens: max_tokens, ...rest } = params;
     return {
       whole: (await create({ ...params, messages })).choices[0],
       streamed: chunks.map(({ choices }) => choices[0].delta.content ?? "").join(""),
-      rendered: rendered_,
-      text: (await window.engine.completions.create({ ...rest, max_tokens, prompt: rendered_ })).choices[0].text,
+      rendered: prompt,
+      text: (await window.engine.completions.create({ ...rest, max_tokens, prompt })).choices[0].text,
     };
   });
   assert.equal(rendered, "system: be brief\nuser: a cat\nassistant: ");
@@ -229,7 +229,7 @@ test("an abort in prefill or decode: AbortError, and the next call is right", as
     },
     [rounds, Array.from({ length: rounds + 1 }, (_, index) => `${index} ${"the cat ".repeat(200)}`)],
   );
-  t.diagnostic(`prefill ${results.prefillMs.toFixed()} ms, longest call after an abort ${results.longest.toFixed()} ms`);
+  t.diagnostic(`prefill ${results.prefillMs.toFixed(0)} ms, longest call after an abort ${results.longest.toFixed(0)} ms`);
   assert.equal(results.prefill.length, rounds);
   for (const { name, chunks } of results.prefill) assert.deepEqual([name, chunks], ["AbortError", 0], "aborted before the first token");
   for (const { name } of results.decode) assert.equal(name, "AbortError");

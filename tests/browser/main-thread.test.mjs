@@ -34,8 +34,8 @@ test("the observer sees a task that blocks", async (t) => {
 });
 
 test("no task of 50 ms while loading and writing, whole and streamed", async (t) => {
-  const model = harness.made("model.gguf", writeGguf(tinyModel({ dim: 256, blocks: 4, contextLength: 1024 })));
-  const page = await harness.page(t, `?model=${model}`);
+  const path = harness.made("model.gguf", writeGguf(tinyModel({ dim: 256, blocks: 4, contextLength: 1024 })));
+  const page = await harness.page(t, `?model=${path}`);
   const tasks = await longTasks(page, async () => {
     const { load } = window.tabmind;
     const model = new URL(location.href).searchParams.get("model");

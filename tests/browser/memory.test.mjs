@@ -33,7 +33,7 @@ const cycle = (page, model, close) =>
       const engine = await window.tabmind.load(url, { cache: "none" });
       await engine.completions.create({ prompt: "the", max_tokens: 8, ignore_eos: true });
       if (closes) await engine.close();
-      else window.open_ = engine;
+      else window.engine = engine;
       return (await window.outcome(() => engine.stats())).value?.heapBytes;
     },
     [model, close],
@@ -49,7 +49,7 @@ test("close() gives the memory back", async (t) => {
   assert.ok(heapBytes >= bytes.length / 4, `stats() reports a heap of ${heapBytes} bytes`);
   const open = await measure(page);
   assert.ok(open - before > bytes.length / 2, `an open engine shows in the measurement: ${before} then ${open} bytes`);
-  await page.evaluate(() => window.open_.close());
+  await page.evaluate(() => window.engine.close());
   const after = await settled(page, before + MiB);
   t.diagnostic(`MiB before ${before / MiB}, open ${open / MiB}, after ${after / MiB}`);
   assert.ok(after <= before + MiB, `${after} bytes after close(), ${before} before`);

@@ -244,9 +244,10 @@ test("what JSON cannot carry is an invalid_request that names the field", async 
 test("undefined fields are absent, objects of other frames are plain", async (t) => {
   const page = await loaded(t);
   const text = await page.evaluate(async () => {
-    const frame = document.body.appendChild(document.createElement("iframe"));
+    const frame = document.createElement("iframe");
+    document.body.append(frame);
     const params = frame.contentWindow.JSON.parse('{"prompt":"count 1","logit_bias":{"1":2}}');
-    return (await window.engine.completions.create({ ...params, stop: undefined }, undefined)).choices[0].text;
+    return (await window.engine.completions.create({ ...params, stop: undefined })).choices[0].text;
   });
   assert.equal(text, "0 ");
 });
@@ -279,8 +280,7 @@ test("aborts: before the call, during it, by either signal, whole and streamed",
   const page = await loaded(t);
   const outcomes = await page.evaluate(async () => {
     const { completions } = window.engine;
-    const results = [];
-    results.push(await window.outcome(() => completions.create({ prompt: "count 9" }, { signal: AbortSignal.abort("why") })));
+    const results = [await window.outcome(() => completions.create({ prompt: "count 9" }, { signal: AbortSignal.abort("why") }))];
     for (const place of ["params", "options"]) {
       for (const stream of [false, true]) {
         const controller = new AbortController();
