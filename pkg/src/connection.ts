@@ -29,7 +29,10 @@ export class Connection {
     this.#worker = worker;
     this.#onProgress = onProgress;
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
-    worker.onmessageerror = () => this.end(new TabmindError("worker_died", "a message from the worker could not be read"));
+    // No `onmessageerror`: Chromium's Worker does not have it.
+    worker.addEventListener("messageerror", () => {
+      this.end(new TabmindError("worker_died", "a message from the worker could not be read"));
+    });
     worker.onerror = (event) => {
       event.preventDefault();
       this.end(new TabmindError("worker_died", describe(event), { cause: event.error, hint: startHint }));

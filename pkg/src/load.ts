@@ -4,7 +4,7 @@ import { createEngine } from "./engine.js";
 import { TabmindError, abortError, invalid } from "./errors.js";
 import type { Part } from "./protocol.js";
 import { fields, readSignal, show, toJson } from "./request.js";
-import type { Engine, EngineInfo, LoadOptions, ModelPart, ModelSource, Progress } from "./types/engine.js";
+import type { Engine, EngineInfo, LoadOptions, ModelPart, ModelSource, NetworkRequest, Progress } from "./types/engine.js";
 
 /**
  * Loads a model into a new worker.
@@ -31,11 +31,23 @@ export async function load(model: ModelSource, options: LoadOptions = {}): Promi
   try {
     const wasmUrl = assets === undefined ? null : assetUrl(assets, "tabmind_bg.wasm");
     const info = await connection.load(wasmUrl, parts, optionsJson, signals);
+    measureScripts(connection.requests);
     return createEngine(connection, JSON.parse(info) as EngineInfo);
   } catch (error) {
     connection.end(new TabmindError("closed", "the load failed"));
     throw error;
   }
+}
+
+/** The worker reports its own script first; its size, and what it imports, are in the page's timeline only. */
+function measureScripts(requests: NetworkRequest[]): void {
+  const script = requests[0];
+  if (script === undefined) return;
+  const measured = [script.url, new URL("tabmind.js", script.url).href].flatMap((url) => {
+    const entry = performance.getEntriesByName(url, "resource").at(-1) as PerformanceResourceTiming | undefined;
+    return entry === undefined ? [] : [{ url, bytes: entry.encodedBodySize, at: performance.timeOrigin + entry.startTime }];
+  });
+  if (measured.length > 0) requests.splice(0, 1, ...measured);
 }
 
 async function readModel(model: ModelSource, assets: LoadOptions["assets"]): Promise<Part[]> {
@@ -69,7 +81,7 @@ async function toBlob(bytes: Uint8Array): Promise<Blob> {
   const pieceBytes = 16 << 20;
   const pieces: Blob[] = [];
   for (let at = 0; at < bytes.length; at += pieceBytes) {
-    if (at > 0) await new Promise((resolve) => void setTimeout(resolve));
+    if (at > 0) await new Promise((resolve) => setTimeout(resolve));
     pieces.push(new Blob([bytes.subarray(at, at + pieceBytes) as Uint8Array<ArrayBuffer>]));
   }
   return new Blob(pieces);

@@ -40,7 +40,7 @@ export class ChunkStream<T> implements AsyncIterable<T> {
         const chunk = this.#queue.shift();
         if (chunk !== undefined) yield chunk;
         else if (this.#end !== undefined) break;
-        else await new Promise<void>((resolve) => void (this.#wake = resolve));
+        else await new Promise<void>((resolve) => (this.#wake = resolve));
       }
     } finally {
       if (this.#end === undefined) this.#leave();

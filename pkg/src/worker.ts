@@ -26,7 +26,10 @@ self.addEventListener("error", (event) => {
   event.preventDefault();
   die(event.error ?? event.message);
 });
-self.addEventListener("unhandledrejection", (event) => die(event.reason));
+self.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  die(event.reason);
+});
 self.addEventListener("messageerror", () => die("a message to the worker could not be read"));
 
 async function answer(id: number, work: (signal: AbortSignal) => Promise<string | number | Uint32Array>): Promise<void> {
@@ -85,7 +88,7 @@ async function fetchWasm(url: string): Promise<Response> {
   throw { code: "http_status", message: `${url} (the wasm module) answered ${response.status}`, hint } satisfies WireError;
 }
 
-/** The package's own scripts and wasm, fetched by now; the model's requests are Rust's to report. */
+/** This script, whose size only the page can know, and the wasm; the model's requests are Rust's to report. */
 function ownRequests(): NetworkRequest[] {
   const entries = performance.getEntriesByType("resource") as PerformanceResourceTiming[];
   const records = entries.map(({ name, encodedBodySize, startTime }) => ({
@@ -93,9 +96,7 @@ function ownRequests(): NetworkRequest[] {
     bytes: encodedBodySize,
     at: performance.timeOrigin + startTime,
   }));
-  // A worker sees no timing of its own script, whose size is therefore not known here.
-  const ownScript = { url: self.location.href, bytes: 0, at: performance.timeOrigin };
-  return ownScript.url.startsWith("blob:") ? records : [ownScript, ...records];
+  return [{ url: import.meta.url, bytes: 0, at: performance.timeOrigin }, ...records];
 }
 
 function reportRequests(): void {

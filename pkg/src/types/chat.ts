@@ -23,6 +23,8 @@ export interface Tool {
 
 /** How tokens are chosen, and when to stop: common to chat and plain completion. */
 export interface SamplingParams {
+  /** Accepted for OpenAI's clients; there is one model, and its name is in the answer. */
+  model?: string;
   /** At most this many new tokens; default: what is left of the context. */
   max_tokens?: number;
   /** 0 is greedy, and deterministic for one backend. */
@@ -63,6 +65,8 @@ export interface ChatParams extends SamplingParams {
   messages: ChatMessage[];
   /** OpenAI's newer name of `max_tokens`. */
   max_completion_tokens?: number;
+  /** The form of the answer; only free text so far. */
+  response_format?: { type: "text" };
   /** Passed to the chat template, for models that can think aloud. */
   enable_thinking?: boolean;
 }

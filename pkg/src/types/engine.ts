@@ -60,10 +60,14 @@ export interface Progress {
 /** What was loaded, and what runs it. */
 export interface EngineInfo {
   architecture: string;
-  name: string;
+  /** The file's own word, if it has one. */
+  name: string | null;
   quantization: string;
   parameters: number;
+  /** Tokens that prompt and answer can have together. */
   contextLength: number;
+  /** Tokens that the model was trained for. */
+  trainedContextLength: number;
   vocabSize: number;
   backend: "webgpu" | "cpu";
   /** Why this backend was taken. */
@@ -81,7 +85,9 @@ export interface EngineInfo {
 export interface EngineStats {
   /** Bytes of wasm memory, which never shrinks while the engine is open. */
   heapBytes: number;
-  [counter: string]: number;
+  /** Tokens of the last call that the next one need not compute again, if it begins alike; null while one runs. */
+  cachedTokens: number | null;
+  [counter: string]: number | null;
 }
 
 /** A request that the package made: the model's, and those for its own worker and wasm. */
