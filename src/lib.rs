@@ -11,4 +11,6 @@ pub mod kernels;
 
 pub mod tokenizer;
 
+pub mod chat;
+
 pub use error::{Error, ErrorKind, Result};
