@@ -24,7 +24,13 @@ const KNOWN_FAILURES: &[(&str, &[&str], &str)] = &[
     ),
 ];
 const NO_TOOLS: &[&str] = &[
-    "user", "user_nogen", "system_user", "multi_turn", "multi_turn_nogen", "thinking_off", "thinking_on",
+    "user",
+    "user_nogen",
+    "system_user",
+    "multi_turn",
+    "multi_turn_nogen",
+    "thinking_off",
+    "thinking_on",
     "reasoning_history",
 ];
 const NONE_IS_EMPTY: &str = "the template is for conversations with tools and iterates over them: Python refuses to \
@@ -49,8 +55,11 @@ fn source(name: &str) -> String {
 }
 
 fn render_scenario(template: &ChatTemplate, scenario: &Json, bos: &str, eos: &str) -> Result<String> {
-    let extra: Map<String, Json> =
-        scenario.get("enable_thinking").map(|v| ("enable_thinking".to_owned(), v.clone())).into_iter().collect();
+    let extra: Map<String, Json> = scenario
+        .get("enable_thinking")
+        .map(|v| ("enable_thinking".to_owned(), v.clone()))
+        .into_iter()
+        .collect();
     template.render(&TemplateInput {
         messages: &scenario["messages"],
         tools: scenario.get("tools"),
@@ -70,7 +79,9 @@ fn templates_render_as_in_jinja2() {
     let (bos, eos) = (scenarios["bos_token"].as_str().unwrap(), scenarios["eos_token"].as_str().unwrap());
     let known: BTreeSet<String> = KNOWN_FAILURES
         .iter()
-        .flat_map(|(template, scenarios, _)| scenarios.iter().map(move |scenario| format!("{template}/{scenario}")))
+        .flat_map(|(template, scenarios, _)| {
+            scenarios.iter().map(move |scenario| format!("{template}/{scenario}"))
+        })
         .collect();
     let (mut cases, mut errors, mut failed) = (0, 0, BTreeSet::new());
     for (name, golden) in expected.as_object().unwrap() {
@@ -100,7 +111,10 @@ fn templates_render_as_in_jinja2() {
         }
     }
     let equal = cases - failed.len();
-    println!("chat templates: {equal} of {cases} cases equal ({errors} of them errors), {} known failures", known.len());
+    println!(
+        "chat templates: {equal} of {cases} cases equal ({errors} of them errors), {} known failures",
+        known.len()
+    );
     assert!(cases >= 585, "{cases} cases");
     let new: Vec<_> = failed.iter().filter(|case| !known.contains(*case)).collect();
     let passing: Vec<_> = known.iter().filter(|case| !failed.contains(*case)).collect();
@@ -112,9 +126,15 @@ fn show(case: &str, found: &Result<String>, outcome: &Json) {
     match (found, outcome["text"].as_str()) {
         (Ok(found), Some(text)) => {
             let at = found.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
-            let from = (0..=at.saturating_sub(60)).rev().find(|&i| text.is_char_boundary(i) && found.is_char_boundary(i));
+            let from = (0..=at.saturating_sub(60))
+                .rev()
+                .find(|&i| text.is_char_boundary(i) && found.is_char_boundary(i));
             let cut = |t: &str| t[from.unwrap()..].chars().take(160).collect::<String>();
-            eprintln!("{case}: differs at byte {at}\n  found    {:?}\n  expected {:?}", cut(found), cut(text));
+            eprintln!(
+                "{case}: differs at byte {at}\n  found    {:?}\n  expected {:?}",
+                cut(found),
+                cut(text)
+            );
         }
         (Err(error), Some(_)) => eprintln!("{case}: {error}"),
         (found, None) => eprintln!("{case}: expected {}, found {found:?}", outcome["error"]),
@@ -145,7 +165,10 @@ fn small_things_are_as_in_python() {
     for (source, expected) in [
         ("{{ messages[0].content | tojson }}", r#""<é> \"q\" 'a'""#),
         ("{{ messages[1] | tojson }}", r#"{"a": 1.0, "b": [true, null, 1e+20]}"#),
-        ("{{ messages[1] | tojson(indent=2) }}", "{\n  \"a\": 1.0,\n  \"b\": [\n    true,\n    null,\n    1e+20\n  ]\n}"),
+        (
+            "{{ messages[1] | tojson(indent=2) }}",
+            "{\n  \"a\": 1.0,\n  \"b\": [\n    true,\n    null,\n    1e+20\n  ]\n}",
+        ),
         ("{{ messages[1] | tojson(separators=(',', ':')) }}", r#"{"a":1.0,"b":[true,null,1e+20]}"#),
         ("{{ 'é' | tojson(ensure_ascii=True) }}", r#""\u00e9""#),
         ("{{ {'b': [], 'a': {}} | tojson(sort_keys=true, indent=1) }}", "{\n \"a\": {},\n \"b\": []\n}"),
@@ -157,9 +180,16 @@ fn small_things_are_as_in_python() {
         ("{% for m in messages %}{% if loop.last %}{% break %}{% endif %}{{ m.role }}{% endfor %}", "user"),
         ("{{ 'a</think>b'.split('</think>')[-1] }}{{ 'ab'[::-1] }}{{ 'xay'.strip('xy') }}", "bbaa"),
         ("{{ 'ab-cd-ef'.rsplit('-', 1) }}{{ 'ab'.removeprefix('a') }}", "['ab-cd', 'ef']b"),
-        ("{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}", "2"),
+        (
+            "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
+            "2",
+        ),
     ] {
-        assert_eq!(render(source, &messages).unwrap_or_else(|e| panic!("{source}: {e}")), expected, "{source}");
+        assert_eq!(
+            render(source, &messages).unwrap_or_else(|e| panic!("{source}: {e}")),
+            expected,
+            "{source}"
+        );
     }
 }
 
@@ -203,7 +233,8 @@ fn fallbacks_render_a_conversation() {
         {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "Bye"}
     ]);
     for fallback in fallback::FALLBACKS {
-        let prompt = render(fallback.template, &messages).unwrap_or_else(|e| panic!("{}: {e}", fallback.name));
+        let prompt =
+            render(fallback.template, &messages).unwrap_or_else(|e| panic!("{}: {e}", fallback.name));
         let at: Vec<_> = ["Be brief.", "Hi", "Hello", "Bye"].iter().map(|part| prompt.find(part)).collect();
         assert!(at.iter().all(Option::is_some) && at.is_sorted(), "{}: {prompt}", fallback.name);
         assert_eq!(fallback::find(fallback.name), Some(fallback));

@@ -38,15 +38,24 @@ impl Suite {
 
     #[track_caller]
     fn finish(self) {
-        let known: BTreeSet<&str> =
-            KNOWN_FAILURES.iter().filter(|(suite, ..)| *suite == self.name).map(|&(_, case, _)| case).collect();
+        let known: BTreeSet<&str> = KNOWN_FAILURES
+            .iter()
+            .filter(|(suite, ..)| *suite == self.name)
+            .map(|&(_, case, _)| case)
+            .collect();
         let failed: BTreeSet<&str> = self.failed.iter().map(|(case, _)| case.as_str()).collect();
         let new: Vec<_> = self.failed.iter().filter(|(case, _)| !known.contains(case.as_str())).collect();
         for (case, message) in &new {
             eprintln!("{}: {case:?}\n  {message}", self.name);
         }
         let passing: Vec<_> = known.difference(&failed).collect();
-        println!("{}: {} of {} cases, {} known failures", self.name, self.cases - self.failed.len(), self.cases, known.len());
+        println!(
+            "{}: {} of {} cases, {} known failures",
+            self.name,
+            self.cases - self.failed.len(),
+            self.cases,
+            known.len()
+        );
         assert!(self.cases > 0, "{}: no case was run", self.name);
         assert!(new.is_empty(), "{}: {} of {} cases fail", self.name, new.len(), self.cases);
         assert!(passing.is_empty(), "{}: known failures pass now, strike them off: {passing:?}", self.name);
@@ -80,9 +89,11 @@ fn llama_cpp_vocabularies() {
     assert!(paths.len() >= 9, "{} vocabularies", paths.len());
     for path in paths {
         let file = path.file_name().unwrap().to_str().unwrap();
-        let name = file.trim_start_matches("ggml-vocab-").trim_end_matches(".gguf").trim_end_matches(".rebuilt");
+        let name =
+            file.trim_start_matches("ggml-vocab-").trim_end_matches(".gguf").trim_end_matches(".rebuilt");
         let tokenizer = gguf(&path);
-        let read = |ext: &str| std::fs::read_to_string(dir.join(format!("ggml-vocab-{name}.gguf.{ext}"))).unwrap();
+        let read =
+            |ext: &str| std::fs::read_to_string(dir.join(format!("ggml-vocab-{name}.gguf.{ext}"))).unwrap();
         let (inputs, outputs) = (read("inp"), read("out"));
         let mut suite = Suite::new(format!("vocab/{name}"));
         const END: &str = "\n__ggml_vocab_test__\n";
@@ -116,7 +127,9 @@ struct Compare {
 }
 
 fn goldens(suite: &str, tokenizer: &Tokenizer, compare: &Compare) {
-    let Some(path) = assets(&format!("goldens/tokenizers/{}.json", suite.rsplit('/').next().unwrap())) else { return };
+    let Some(path) = assets(&format!("goldens/tokenizers/{}.json", suite.rsplit('/').next().unwrap())) else {
+        return;
+    };
     let golden = read_json(&path);
     let mut suite = Suite::new(suite);
     for case in golden["cases"].as_array().unwrap() {
@@ -169,7 +182,8 @@ fn hugging_face_ids_from_tokenizer_json() {
 fn gpt2_json(dir: &Path) -> Vec<u8> {
     let merges = std::fs::read_to_string(dir.join("merges.txt")).unwrap();
     let merges: Vec<&str> = merges.lines().filter(|line| !line.starts_with("#version")).collect();
-    let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+    let byte_level =
+        json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
     let whole = json!({
         "version": "1.0", "truncation": null, "padding": null, "normalizer": null,
         "added_tokens": [{"id": 50256, "content": "<|endoftext|>", "single_word": false, "lstrip": false,
@@ -221,9 +235,15 @@ fn t5_metadata(dir: &Path) -> Metadata {
     for (key, value) in [
         ("tokenizer.ggml.model", Value::Str("t5".into())),
         ("tokenizer.ggml.tokens", strs(pieces.iter().map(text))),
-        ("tokenizer.ggml.scores", Value::Array(Array::Floats(pieces.iter().map(|p| p[1].as_f64().unwrap()).collect()))),
+        (
+            "tokenizer.ggml.scores",
+            Value::Array(Array::Floats(pieces.iter().map(|p| p[1].as_f64().unwrap()).collect())),
+        ),
         ("tokenizer.ggml.token_type", Value::Array(Array::Ints(kinds.collect()))),
-        ("tokenizer.ggml.precompiled_charsmap", Value::Array(Array::Ints(map.into_iter().map(i64::from).collect()))),
+        (
+            "tokenizer.ggml.precompiled_charsmap",
+            Value::Array(Array::Ints(map.into_iter().map(i64::from).collect())),
+        ),
         ("tokenizer.ggml.eos_token_id", Value::U32(1)),
         ("tokenizer.ggml.unknown_token_id", Value::U32(2)),
     ] {
@@ -251,8 +271,12 @@ fn smollm2_gguf_equals_its_tokenizer_json() {
     let Some(dir) = assets("tokenizers/smollm2") else { return };
     let Some(cases) = assets("goldens/tokenizers/gpt2.json") else { return };
     let file = read_json(&dir.join("tokenizer.json"));
-    let mut tokens: Vec<(&String, u64)> =
-        file["model"]["vocab"].as_object().unwrap().iter().map(|(text, id)| (text, id.as_u64().unwrap())).collect();
+    let mut tokens: Vec<(&String, u64)> = file["model"]["vocab"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(text, id)| (text, id.as_u64().unwrap()))
+        .collect();
     tokens.sort_by_key(|&(_, id)| id);
     let special: BTreeSet<&str> =
         file["added_tokens"].as_array().unwrap().iter().map(|t| t["content"].as_str().unwrap()).collect();
@@ -261,10 +285,15 @@ fn smollm2_gguf_equals_its_tokenizer_json() {
         ("tokenizer.ggml.model", Value::Str("gpt2".into())),
         ("tokenizer.ggml.pre", Value::Str("smollm".into())),
         ("tokenizer.ggml.tokens", strs(tokens.iter().map(|(text, _)| text.as_str()))),
-        ("tokenizer.ggml.merges", strs(file["model"]["merges"].as_array().unwrap().iter().map(|m| m.as_str().unwrap()))),
+        (
+            "tokenizer.ggml.merges",
+            strs(file["model"]["merges"].as_array().unwrap().iter().map(|m| m.as_str().unwrap())),
+        ),
         (
             "tokenizer.ggml.token_type",
-            Value::Array(Array::Ints(tokens.iter().map(|(t, _)| if special.contains(t.as_str()) { 3 } else { 1 }).collect())),
+            Value::Array(Array::Ints(
+                tokens.iter().map(|(t, _)| if special.contains(t.as_str()) { 3 } else { 1 }).collect(),
+            )),
         ),
     ] {
         meta.insert(key.into(), value);
@@ -291,7 +320,10 @@ fn prompts_and_texts_of_the_model_goldens() {
         ("stories260K", "weights/stories260K/stories260K.gguf"),
         ("tinystories-656K", "weights/tinystories-656K/tinystories-656K-f32.gguf"),
     ] {
-        let (Some(golden), Some(file)) = (assets(&format!("goldens/models/{model}.json")), assets(file)) else { return };
+        let (Some(golden), Some(file)) = (assets(&format!("goldens/models/{model}.json")), assets(file))
+        else {
+            return;
+        };
         let tokenizer = gguf(&file);
         let mut suite = Suite::new(format!("prompts/{model}"));
         for (name, variant) in read_json(&golden)["variants"].as_object().unwrap() {
@@ -392,7 +424,8 @@ fn broken_vocabularies_name_the_key() {
     ] {
         refused(small_spm(&[(key, Some(value))]), CorruptFile, key);
     }
-    let no_bos = [("tokenizer.ggml.add_bos_token", Some(Value::Bool(true))), ("tokenizer.ggml.bos_token_id", None)];
+    let no_bos =
+        [("tokenizer.ggml.add_bos_token", Some(Value::Bool(true))), ("tokenizer.ggml.bos_token_id", None)];
     refused(small_bpe(&no_bos), CorruptFile, "tokenizer.ggml.bos_token_id");
     refused(small_bpe(&[("tokenizer.ggml.merges", None)]), CorruptFile, "tokenizer.ggml.merges");
     for merges in [strs(["ab"]), strs([""]), strs(["x y"])] {
@@ -416,9 +449,19 @@ fn a_broken_character_map_is_refused() {
     assert!(Tokenizer::from_json(text.as_bytes(), None).is_ok());
     let mut file: Json = serde_json::from_str(&text).unwrap();
     let map = file["normalizer"]["precompiled_charsmap"].as_str().unwrap().to_owned();
-    for broken in ["", "AAAA", "////////", &map[..map.len() / 2], &format!("{}{}", &map[..8], "/".repeat(map.len() - 8))] {
+    for broken in [
+        "",
+        "AAAA",
+        "////////",
+        &map[..map.len() / 2],
+        &format!("{}{}", &map[..8], "/".repeat(map.len() - 8)),
+    ] {
         file["normalizer"]["precompiled_charsmap"] = json!(broken);
-        refused(Tokenizer::from_json(&serde_json::to_vec(&file).unwrap(), None), ErrorKind::CorruptFile, "charsmap");
+        refused(
+            Tokenizer::from_json(&serde_json::to_vec(&file).unwrap(), None),
+            ErrorKind::CorruptFile,
+            "charsmap",
+        );
     }
 }
 
@@ -486,7 +529,9 @@ fn tokenizers() -> Vec<(&'static str, Tokenizer)> {
     for file in ["gpt-2", "llama-spm", "phi-3", "bert-bge", "deepseek-coder", "falcon", "qwen2.rebuilt"] {
         all.extend(assets(&format!("vocab/ggml-vocab-{file}.gguf")).map(|path| (file, gguf(&path))));
     }
-    all.extend(assets("tokenizers/t5-small").map(|dir| ("t5", Tokenizer::from_gguf(&t5_metadata(&dir)).unwrap())));
+    all.extend(
+        assets("tokenizers/t5-small").map(|dir| ("t5", Tokenizer::from_gguf(&t5_metadata(&dir)).unwrap())),
+    );
     all.extend(from_json("tokenizers/phi-3-mini", "tokenizer.json").map(|t| ("phi-3 json", t)));
     all
 }
@@ -498,8 +543,35 @@ fn cases(cases: u32) -> ProptestConfig {
 
 fn texts() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![
-        " ", "  ", "\n", "\r\n", "\t", "a", "Hello", " world", "12345", "é", "e\u{301}", "👩‍👩‍👧", "🏳️‍🌈", "日本", "▁", "<0x41>",
-        "<|im_end|>", "</s>", "<s>", "##", "'s", "\u{0}", "\u{feff}", "\u{10ffff}", "한국", "ﬁ", "(", "...", "?!",
+        " ",
+        "  ",
+        "\n",
+        "\r\n",
+        "\t",
+        "a",
+        "Hello",
+        " world",
+        "12345",
+        "é",
+        "e\u{301}",
+        "👩‍👩‍👧",
+        "🏳️‍🌈",
+        "日本",
+        "▁",
+        "<0x41>",
+        "<|im_end|>",
+        "</s>",
+        "<s>",
+        "##",
+        "'s",
+        "\u{0}",
+        "\u{feff}",
+        "\u{10ffff}",
+        "한국",
+        "ﬁ",
+        "(",
+        "...",
+        "?!",
     ]);
     prop_oneof![any::<String>(), prop::collection::vec(words, 0..40).prop_map(|words| words.concat())]
 }
@@ -560,7 +632,9 @@ fn a_character_in_pieces_comes_whole() {
 
 #[test]
 fn any_metadata_is_read_or_refused() {
-    let word = prop::sample::select(vec!["", "a", "b", "ab", "▁", "▁a", "<unk>", "<0x0A>", "<0xZZ>", "</s>", "Ġ", "é", " ", "##a"]);
+    let word = prop::sample::select(vec![
+        "", "a", "b", "ab", "▁", "▁a", "<unk>", "<0x0A>", "<0xZZ>", "</s>", "Ġ", "é", " ", "##a",
+    ]);
     let number = prop_oneof![-3..10i64, Just(i64::MAX), Just(i64::MIN)];
     let score = prop_oneof![any::<f64>(), -10.0..0.0];
     let strategy = (

@@ -3,6 +3,7 @@
 
 pub mod fallback;
 mod python;
+mod strftime;
 mod template;
 
 pub use template::{ChatTemplate, TemplateInput};
