@@ -149,4 +149,12 @@ mod tests {
             assert!(find(name).is_some(), "{name}");
         }
     }
+
+    #[test]
+    fn deepseek_llm_letters_are_not_composed_away() {
+        let letters = tokenizers::utils::SysRegex::new(CASED_LETTERS).unwrap();
+        for (text, end) in [("\u{2126}\u{212A}\u{1F7D}\u{1FD3}1", 12), (" aZ\u{DF}-", 5), ("\u{4E00}", 0)] {
+            assert_eq!(letters.find_iter(text).next().map_or(0, |(_, end)| end), end, "{text}");
+        }
+    }
 }
