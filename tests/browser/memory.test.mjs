@@ -28,7 +28,7 @@ async function meter(page) {
     await session.send("HeapProfiler.collectGarbage");
     const { usedSize } = await session.send("Runtime.getHeapUsage");
     // A spare renderer may wait beside ours; it does nothing.
-    return { resident: renderers.map(residentBytes).reduce((sum, bytes) => sum + bytes), heap: usedSize };
+    return { resident: renderers.reduce((sum, pid) => sum + residentBytes(pid), 0), heap: usedSize };
   };
 }
 
