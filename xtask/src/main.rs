@@ -6,6 +6,8 @@ mod args;
 mod build;
 mod demo;
 mod generate;
+mod gguf_writer;
+mod make_model;
 mod setup;
 mod shell;
 mod sizes;
@@ -28,6 +30,8 @@ cargo xtask <command> [options]
   generate    text from a model, through the package in a headless browser
               --model FILE --prompt TEXT [--chat] [--max-tokens N] [--backend auto|webgpu|cpu]
               [--threads N] [--temperature T] [--seed S] [--json]
+  make-model  write a GGUF of a published model's shape with random weights
+              --shape NAME --quant TYPE --out FILE [--seed N]
 
 Each command installs what it needs first: toolchain pieces, npm packages, a browser where the system allows it.
 ";
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         "build" => build::command(args),
         "demo" => demo::command(args),
         "generate" => generate::command(args),
+        "make-model" => make_model::command(args),
         "test" => test::command(args),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
