@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { listModels } from "./models.mjs";
+import { listModels, listing } from "./models.mjs";
 
 const types = {
   ".css": "text/css; charset=utf-8",
@@ -80,9 +80,7 @@ async function answer(site, request, response, handle) {
   if (path in site.pages) return sendText(response, 200, site.pages[path], types[".html"]);
   if (path === "/models.json" || path.startsWith("/models/")) {
     const models = await listModels(site.models);
-    if (path === "/models.json") {
-      return sendText(response, 200, JSON.stringify(models.map(({ parts, ...entry }) => entry)), types[".json"]);
-    }
+    if (path === "/models.json") return sendText(response, 200, listing(models), types[".json"]);
     const part = models.flatMap((model) => model.parts).find((part) => `/${part.url}` === path);
     if (part) return sendFile(request, response, part.file);
   }

@@ -8,11 +8,13 @@ mod demo;
 mod generate;
 mod gguf_writer;
 mod make_model;
+mod package;
 mod setup;
 mod shell;
 mod sizes;
 mod stamp;
 mod test;
+mod zip;
 
 use std::process::ExitCode;
 
@@ -32,6 +34,7 @@ cargo xtask <command> [options]
               [--threads N] [--temperature T] [--seed S] [--json]
   make-model  write a GGUF of a published model's shape with random weights
               --shape NAME --quant TYPE --out FILE [--seed N]
+  package     the npm tarball, the static site and the extension under dist/
 
 Each command installs what it needs first: toolchain pieces, npm packages, a browser where the system allows it.
 ";
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         "demo" => demo::command(args),
         "generate" => generate::command(args),
         "make-model" => make_model::command(args),
+        "package" => package::command(args),
         "test" => test::command(args),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
