@@ -15,7 +15,7 @@ export async function listModels(sources) {
   for (const source of sources) {
     for (const { file, name, bytes } of await findFiles(source)) {
       const part = { url: `models/${name}`, file };
-      const model = name.replace(/-\d{5}-of-\d{5}(?=\.gguf$)/, ""); // gguf-split's names, in the order of their numbers
+      const model = name.replace(/-\d{5}-of-\d{5}(?=\.gguf$)/u, ""); // gguf-split's names, in the order of their numbers
       const known = models.get(model);
       if (!known) models.set(model, { name: model, bytes, parts: [part] });
       else if (model !== name && known.parts.every((other) => other.url !== part.url)) {

@@ -16,4 +16,4 @@ export const demoFolders = { "/": inRepository("www"), ...packageFolder };
 const assets = process.env.TABMIND_ASSETS ?? "../shared/assets";
 
 /** The models that are there without being asked for: committed ones, and those among the test data. */
-export const knownModels = [inRepository("models"), resolve(inRepository("."), assets, "weights")].filter(existsSync);
+export const knownModels = [inRepository("models"), resolve(inRepository("."), assets, "weights")].filter((path) => existsSync(path));
