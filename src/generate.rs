@@ -173,7 +173,8 @@ impl Generator<'_> {
             let to = prompt.len().min(from + chunk);
             let begun = Instant::now();
             let is_last = to == prompt.len();
-            let logits = self.session.extend(self.network, &prompt[from..to], is_last).await?;
+            let first_logits = to - from - usize::from(is_last);
+            let logits = self.session.extend(self.network, &prompt[from..to], first_logits).await?;
             if is_last {
                 return Ok(logits.to_vec());
             }
@@ -203,7 +204,7 @@ impl Generator<'_> {
                 break FinishReason::Length;
             }
             pace.breathe().await;
-            let next = self.session.extend(self.network, &[id], true).await?;
+            let next = self.session.extend(self.network, &[id], 0).await?;
             logits.copy_from_slice(next);
         };
         Ok(answer.finish(finish_reason, self.on_event))

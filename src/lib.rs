@@ -25,6 +25,7 @@ pub mod session;
 pub mod generate;
 pub mod request;
 pub mod sampler;
+mod score;
 mod stop;
 mod task;
 

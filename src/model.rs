@@ -11,6 +11,7 @@ use crate::gguf::Gguf;
 use crate::info::Info;
 use crate::network::{Backend, Network};
 use crate::request::{ChatParams, LoadOptions, Prompt, Request};
+use crate::score;
 use crate::session::Session;
 use crate::source::Source;
 use crate::tokenizer::{EncodeOptions, Tokenizer};
@@ -49,6 +50,17 @@ pub struct Model {
 struct Runner {
     network: Network,
     session: Session,
+}
+
+/// What a model thinks of a text. The first token, which nothing precedes, is in neither list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Score {
+    /// Tokens.
+    pub ids: Vec<u32>,
+    /// Natural logarithm of each one's probability, given those before it.
+    pub logprobs: Vec<f32>,
+    /// `exp(−mean(logprobs))`
+    pub perplexity: f64,
 }
 
 /// Bytes between two reports of progress, at most.
@@ -209,6 +221,24 @@ impl Model {
                 Ok(self.chat_ids(&text)?.len())
             }
         }
+    }
+
+    /// How likely the model finds `input`: each token after the first, with the logarithm of its probability.
+    ///
+    /// # Errors
+    /// `context_overflow`, `invalid_request`, `aborted`, `numeric_error`.
+    #[allow(clippy::cast_precision_loss, reason = "counts are small")]
+    pub async fn score(&self, input: &Prompt, cancel: &Cancel) -> Result<Score> {
+        let ids = match input {
+            Prompt::Text(text) => self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: true })?,
+            Prompt::Ids(ids) => ids.clone(),
+        };
+        self.check_ids("input", &ids)?;
+        let mut runner = self.runner.lock().await;
+        let Runner { network, session } = &mut *runner;
+        let logprobs = score::log_probabilities(network, session, &ids, cancel).await?;
+        let mean = logprobs.iter().map(|&l| f64::from(l)).sum::<f64>() / logprobs.len().max(1) as f64;
+        Ok(Score { ids: ids.into_iter().skip(1).collect(), logprobs, perplexity: (-mean).exp() })
     }
 
     /// Tokens that the cached sequence holds; `None` while a request runs.

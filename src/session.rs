@@ -41,12 +41,16 @@ impl Session {
         keep
     }
 
-    /// Runs `tokens` after those held; returns the last one's logits if `wants_logits`.
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.tokens.clear();
+    }
+
+    /// Runs `tokens` after those held; returns the logits from token `first_logits` of them on, `[tokens, vocabulary]`.
     ///
     /// # Errors
     /// What [`Network::run`] fails with; the session stays usable.
-    pub async fn extend<'a>(&mut self, network: &'a mut Network, tokens: &[u32], wants_logits: bool) -> Result<&'a mut [f32]> {
-        let first_logits = tokens.len() - usize::from(wants_logits);
+    pub async fn extend<'a>(&mut self, network: &'a mut Network, tokens: &[u32], first_logits: usize) -> Result<&'a mut [f32]> {
         let position = self.tokens.len();
         let can_rewind = network.can_rewind();
         match network.run(self.sequence, tokens, position, first_logits).await {

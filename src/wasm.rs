@@ -102,6 +102,16 @@ impl WasmModel {
         })
     }
 
+    /// Scores a text or ids, given as JSON; resolves to a Score JSON.
+    #[wasm_bindgen(unchecked_return_type = "string")]
+    pub fn score(&self, input: String, signal: AbortSignal) -> js_sys::Promise {
+        let model = Rc::clone(&self.model);
+        wasm_bindgen_futures::future_to_promise(async move {
+            let work = async { model.score(&parse(&input)?, &cancel(&signal)).await };
+            Ok(JsValue::from(text(&work.await.map_err(thrown)?)))
+        })
+    }
+
     /// Ids of a text.
     pub fn tokenize(&self, text: &str, options: &str) -> Result<Vec<u32>, JsValue> {
         let tokenize = || {
