@@ -29,7 +29,7 @@ export function findChromium() {
   if (process.env.CHROMIUM) return process.env.CHROMIUM;
   const folders = (process.env.PATH ?? "").split(delimiter).filter(Boolean);
   const candidates = names.flatMap((name) => folders.map((folder) => join(folder, name)));
-  return [...candidates, ...places].find(isExecutable) ?? null;
+  return [...candidates, ...places].find((path) => isExecutable(path)) ?? null;
 }
 
 function isExecutable(path) {

@@ -1,6 +1,7 @@
 // Which models a server offers: GGUF files, by name, with the parts of a split model as one.
-import { readdir, stat } from "node:fs/promises";
-import { basename, join, relative, sep } from "node:path";
+import { copyFile, mkdir, readdir, stat } from "node:fs/promises";
+import { basename, dirname, join, relative, sep } from "node:path";
+import { pathToFileURL } from "node:url";
 
 const deepest = 3; // `models/<name>/<file>.gguf` and one more; a home directory is not searched for ever
 
@@ -14,7 +15,7 @@ export async function listModels(sources) {
   for (const source of sources) {
     for (const { file, name, bytes } of await findFiles(source)) {
       const part = { url: `models/${name}`, file };
-      const model = name.replace(/-\d{5}-of-\d{5}(?=\.gguf$)/, ""); // gguf-split's names, in the order of their numbers
+      const model = name.replace(/-\d{5}-of-\d{5}(?=\.gguf$)/u, ""); // gguf-split's names, in the order of their numbers
       const known = models.get(model);
       if (!known) models.set(model, { name: model, bytes, parts: [part] });
       else if (model !== name && known.parts.every((other) => other.url !== part.url)) {
@@ -28,6 +29,9 @@ export async function listModels(sources) {
     return { name, url: urls.length === 1 ? urls[0] : urls, bytes, parts };
   });
 }
+
+/** The content of `models.json`. */
+export const listing = (models) => JSON.stringify(models.map(({ name, url, bytes }) => ({ name, url, bytes })));
 
 async function findFiles(source) {
   const found = await stat(source).catch(() => null);
@@ -49,4 +53,15 @@ async function walk(folder, depth) {
     return entry.name.endsWith(".gguf") ? [path] : [];
   });
   return (await Promise.all(nested)).flat();
+}
+
+/** `node tools/models.mjs FROM TO`: copies the models below FROM into TO/models and prints the list for TO/models.json. */
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const [from, to] = process.argv.slice(2);
+  const models = await listModels([from]);
+  for (const { url, file } of models.flatMap((model) => model.parts)) {
+    await mkdir(dirname(join(to, url)), { recursive: true });
+    await copyFile(file, join(to, url));
+  }
+  console.log(listing(models));
 }

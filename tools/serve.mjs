@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { listModels } from "./models.mjs";
+import { listModels, listing } from "./models.mjs";
 
 const types = {
   ".css": "text/css; charset=utf-8",
@@ -44,7 +44,7 @@ const isolation = {
  * @returns {Promise<{ url: string, port: number, close(): Promise<void> }>} `url` ends in a slash
  */
 export async function serve({ folders = {}, pages = {}, models = [], port = 0, isolated = true, handle } = {}) {
-  const mounts = Object.entries(folders).sort(([a], [b]) => b.length - a.length);
+  const mounts = Object.entries(folders).toSorted(([a], [b]) => b.length - a.length);
   const site = { mounts, pages, models, headers: isolated ? isolation : {} };
   const server = createServer((request, response) => {
     answer(site, request, response, handle).catch((error) => {
@@ -80,10 +80,8 @@ async function answer(site, request, response, handle) {
   if (path in site.pages) return sendText(response, 200, site.pages[path], types[".html"]);
   if (path === "/models.json" || path.startsWith("/models/")) {
     const models = await listModels(site.models);
-    if (path === "/models.json") {
-      return sendText(response, 200, JSON.stringify(models.map(({ parts, ...entry }) => entry)), types[".json"]);
-    }
-    const part = models.flatMap((model) => model.parts).find((part) => `/${part.url}` === path);
+    if (path === "/models.json") return sendText(response, 200, listing(models), types[".json"]);
+    const part = models.flatMap((model) => model.parts).find(({ url }) => `/${url}` === path);
     if (part) return sendFile(request, response, part.file);
   }
   const file = fileFor(site.mounts, path);
@@ -93,8 +91,8 @@ async function answer(site, request, response, handle) {
 /** The decoded path of a request, or null when it is malformed or climbs. */
 function decodePath(url) {
   try {
-    const path = decodeURIComponent(url.split(/[?#]/, 1)[0]);
-    const climbs = path.split(/[/\\]/).includes("..");
+    const path = decodeURIComponent(url.split(/[?#]/u, 1)[0]);
+    const climbs = path.split(/[/\\]/u).includes("..");
     return path.startsWith("/") && !climbs && !path.includes("\0") ? path : null;
   } catch {
     return null;
@@ -135,7 +133,7 @@ async function sendFile(request, response, file) {
 
 /** One `bytes=` range; null (send everything) for none, and for the lists of ranges that no loader asks for. */
 export function parseRange(header, size) {
-  const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? "");
+  const match = /^bytes=(\d*)-(\d*)$/u.exec(header ?? "");
   if (!match || (match[1] === "" && match[2] === "")) return null;
   const [first, last] = [match[1], match[2]];
   if (first === "") {

@@ -36,7 +36,7 @@ const get = (path, headers = {}) => fetch(new URL(path, server.url), { headers }
 test("a page, its type, and isolation", async () => {
   const page = await get("");
   assert.equal(await page.text(), "<p>page");
-  assert.match(page.headers.get("content-type"), /^text\/html/);
+  assert.match(page.headers.get("content-type"), /^text\/html/u);
   assert.equal(page.headers.get("cross-origin-opener-policy"), "same-origin");
   assert.equal(page.headers.get("cross-origin-embedder-policy"), "require-corp");
   assert.equal((await get("a.wasm")).headers.get("content-type"), "application/wasm");

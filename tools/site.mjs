@@ -1,5 +1,6 @@
 // Where this repository's parts are, and how they are laid out for a browser.
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** A path in the repository. */
@@ -11,7 +12,8 @@ export const packageFolder = { "/pkg/": inRepository("pkg/dist") };
 /** The demo page and the package beside it: the same tree that `cargo xtask package` copies. */
 export const demoFolders = { "/": inRepository("www"), ...packageFolder };
 
-/** The models that are there without being asked for: committed ones, and test data beside the checkout. */
-export const knownModels = ["models", "shared/assets/weights", "../shared/assets/weights"]
-  .map(inRepository)
-  .filter(existsSync);
+/** Test data that is not part of the repository. */
+const assets = process.env.TABMIND_ASSETS ?? "../shared/assets";
+
+/** The models that are there without being asked for: committed ones, and those among the test data. */
+export const knownModels = [inRepository("models"), resolve(inRepository("."), assets, "weights")].filter((path) => existsSync(path));

@@ -80,7 +80,7 @@ impl Header {
     }
 
     /// The header's bytes, padded up to where tensor data start.
-    fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.extend(b"GGUF");
         out.extend(3u32.to_le_bytes());
@@ -90,13 +90,13 @@ impl Header {
             put_string(&mut out, key);
             put_value(&mut out, value);
         }
-        let mut offset = 0;
+        let mut offset = 0u64;
         for tensor in &self.tensors {
             put_string(&mut out, &tensor.name);
             out.extend((tensor.dims.len() as u32).to_le_bytes());
             tensor.dims.iter().for_each(|dim| out.extend(dim.to_le_bytes()));
             out.extend(tensor.type_id.to_le_bytes());
-            out.extend(offset.to_le_bytes() as [u8; 8]);
+            out.extend(offset.to_le_bytes());
             offset += tensor.size_bytes.next_multiple_of(ALIGNMENT);
         }
         out.resize(out.len().next_multiple_of(ALIGNMENT as usize), 0);

@@ -6,11 +6,15 @@ mod args;
 mod build;
 mod demo;
 mod generate;
+mod gguf_writer;
+mod make_model;
+mod package;
 mod setup;
 mod shell;
 mod sizes;
 mod stamp;
 mod test;
+mod zip;
 
 use std::process::ExitCode;
 
@@ -28,6 +32,9 @@ cargo xtask <command> [options]
   generate    text from a model, through the package in a headless browser
               --model FILE --prompt TEXT [--chat] [--max-tokens N] [--backend auto|webgpu|cpu]
               [--threads N] [--temperature T] [--seed S] [--json]
+  make-model  write a GGUF of a published model's shape with random weights
+              --shape NAME --quant TYPE --out FILE [--seed N]
+  package     the npm tarball, the static site and the extension under dist/
 
 Each command installs what it needs first: toolchain pieces, npm packages, a browser where the system allows it.
 ";
@@ -40,6 +47,8 @@ fn main() -> ExitCode {
         "build" => build::command(args),
         "demo" => demo::command(args),
         "generate" => generate::command(args),
+        "make-model" => make_model::command(args),
+        "package" => package::command(args),
         "test" => test::command(args),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -21,6 +21,31 @@ pub enum Type {
 }
 
 impl Type {
+    pub const ALL: [Self; 13] = [
+        Self::F32,
+        Self::F16,
+        Self::BF16,
+        Self::Q4_0,
+        Self::Q4_1,
+        Self::Q5_0,
+        Self::Q5_1,
+        Self::Q8_0,
+        Self::Q2K,
+        Self::Q3K,
+        Self::Q4K,
+        Self::Q5K,
+        Self::Q6K,
+    ];
+
+    pub fn ggml_id(self) -> u32 {
+        self as u32
+    }
+
+    pub fn with_id(id: u32) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|kind| kind.ggml_id() == id);
+        found.ok_or_else(|| anyhow!("no type has the number {id}"))
+    }
+
     /// Weights in a block, and the block's bytes.
     pub const fn block(self) -> (u64, u64) {
         match self {
@@ -109,19 +134,12 @@ impl Quant {
             return Ok(Type::F32); // norms, biases and frequencies are too small to save anything on
         }
         let quantised = !matches!(self.base, Type::F32 | Type::F16 | Type::BF16);
-        let wanted = if name == "token_embd.weight" && quantised && self.base != Type::Q8_0 {
-            Type::Q6K
-        } else if self.mixed && is_delicate(name) && has_more_bits(layer_of(name), n_layers) {
-            Type::Q6K
-        } else {
-            self.base
-        };
+        let is_output = name == "token_embd.weight" && quantised && self.base != Type::Q8_0;
+        let is_delicate = name.ends_with("attn_v.weight") || name.ends_with("ffn_down.weight");
+        let has_more_bits = self.mixed && is_delicate && has_more_bits(layer_of(name), n_layers);
+        let wanted = if is_output || has_more_bits { Type::Q6K } else { self.base };
         wanted.fitting(row)
     }
-}
-
-fn is_delicate(name: &str) -> bool {
-    name.ends_with("attn_v.weight") || name.ends_with("ffn_down.weight")
 }
 
 /// llama.cpp's `use_more_bits`: the first and the last eighth of the layers, and every third between.
@@ -146,7 +164,8 @@ mod tests {
     #[test]
     fn the_mixture_of_q4_k_m() {
         // 28 layers: 0–2, 5, 8, 11, 14, 17, 20, 23 and 24–27 have more bits.
-        let better = (0..28).filter(|layer| type_of("q4_k_m", &format!("blk.{layer}.ffn_down.weight"), 1024) == Type::Q6K);
+        let better = (0..28)
+            .filter(|layer| type_of("q4_k_m", &format!("blk.{layer}.ffn_down.weight"), 1024) == Type::Q6K);
         assert_eq!(better.collect::<Vec<_>>(), [0, 1, 2, 5, 8, 11, 14, 17, 20, 23, 24, 25, 26, 27]);
         assert_eq!(type_of("q4_k_m", "blk.3.attn_v.weight", 1024), Type::Q4K);
         assert_eq!(type_of("q4_k_m", "blk.0.attn_q.weight", 1024), Type::Q4K);

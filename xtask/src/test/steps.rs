@@ -76,7 +76,7 @@ fn native_tests(soak: bool) -> Result<Count> {
     if shell::exists("cargo-nextest") {
         // The output of passing tests is where a skipped test says so.
         cargo.args(["nextest", "run", "--workspace", "--no-fail-fast", "--success-output", "immediate"]);
-        cargo.args(["--no-tests", "pass", "--status-level", "slow", "--cargo-quiet"]);
+        cargo.args(["--no-tests", "pass", "--status-level", "pass", "--cargo-quiet"]);
         counted("native", soak, &mut cargo, count::nextest)
     } else {
         cargo.args([
