@@ -299,7 +299,7 @@ test("aborts: before the call, during it, by either signal, whole and streamed",
   });
   assert.equal(outcomes.length, 5);
   for (const outcome of outcomes) assertAborted(outcome);
-  await page.waitForFunction(async () => (await window.engine.stats()).running === 0);
+  await page.evaluate(() => window.until(async () => (await window.engine.stats()).running === 0));
   assert.equal((await page.evaluate(() => window.engine.stats())).aborted, 4, "the worker was told, except of the call that never left");
 });
 
@@ -314,7 +314,7 @@ test("leaving a stream early stops the engine", async (t) => {
     return seen;
   });
   assert.deepEqual(texts, ["0 ", "1 "]);
-  await page.waitForFunction(async () => (await window.engine.stats()).aborted === 1);
+  await page.evaluate(() => window.until(async () => (await window.engine.stats()).aborted === 1));
 });
 
 test("a stream has one reader", async (t) => {
