@@ -350,7 +350,7 @@ test("close: pending and later calls reject, twice is fine, the worker is gone",
     later.push(window.outcome(() => engine.chat.completions.create({ messages: [], stream: true })));
     return Promise.all([...pending, ...later]);
   });
-  assert.equal(outcomes.length, 8);
+  assert.equal(outcomes.length, 9);
   for (const outcome of outcomes) assertError(outcome, "closed");
   assert.deepEqual(await page.evaluate(() => window.workers.map(({ terminated }) => terminated)), [true]);
 });
