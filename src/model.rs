@@ -40,7 +40,8 @@ pub enum Phase {
 pub struct Model {
     info: Info,
     tokenizer: Tokenizer,
-    template: Option<ChatTemplate>,
+    /// A template that does not compile is an error of the calls that need it, not of loading.
+    template: Result<Option<ChatTemplate>>,
     context_length: usize,
     runner: Mutex<Runner>,
 }
@@ -68,7 +69,7 @@ impl Model {
         let gguf = Gguf::read(parts).await?;
         cancel.check()?;
         let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
-        let template = chat::template_of(&gguf.metadata, &tokenizer)?;
+        let template = chat::template_of(&gguf.metadata, &tokenizer);
         let total = gguf.total_bytes;
         let mut reported = 0;
         on_progress(Progress { phase: Phase::Download, loaded: 0, total });
@@ -83,7 +84,7 @@ impl Model {
             bail!(CorruptFile, "the vocabulary has {} tokens, the embedding table {} rows", tokenizer.vocab_size(), network.spec.vocab);
         }
         let session = Session::open(&mut network)?;
-        let info = Info::new(&gguf, &network, backend, reason, template.is_some());
+        let info = Info::new(&gguf, &network, backend, reason, matches!(template, Ok(Some(_))));
         let context_length = network.context_length;
         on_progress(Progress { phase: Phase::Download, loaded: total, total });
         on_progress(Progress { phase: Phase::Ready, loaded: total, total });
@@ -124,9 +125,7 @@ impl Model {
                 Prompt::Ids(ids) => ids.clone(),
             },
         };
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= self.info.vocab_size) {
-            bail!(InvalidRequest, "prompt holds the token id {id}; the vocabulary has {}", self.info.vocab_size);
-        }
+        self.check_ids("prompt", &ids)?;
         if ids.is_empty() {
             bail!(InvalidRequest, "prompt is empty: it has no tokens");
         }
@@ -136,6 +135,22 @@ impl Model {
                 .with_hint("Shorten the prompt, or load the model with a larger contextLength."));
         }
         Ok(ids)
+    }
+
+    /// Text of `ids`.
+    ///
+    /// # Errors
+    /// `invalid_request` for an id outside the vocabulary.
+    pub fn detokenize(&self, ids: &[u32]) -> Result<String> {
+        self.check_ids("ids", ids)?;
+        Ok(self.tokenizer.decode(ids, false))
+    }
+
+    fn check_ids(&self, field: &str, ids: &[u32]) -> Result<()> {
+        match ids.iter().find(|&&id| id as usize >= self.info.vocab_size) {
+            Some(id) => bail!(InvalidRequest, "{field} holds the token id {id}; the vocabulary has {}", self.info.vocab_size),
+            None => Ok(()),
+        }
     }
 
     fn chat_text(&self, params: &ChatParams) -> Result<String> {
@@ -158,7 +173,7 @@ impl Model {
         extra: &serde_json::Map<String, serde_json::Value>,
     ) -> Result<String> {
         let messages = chat::check_messages(messages)?;
-        let Some(template) = &self.template else {
+        let Some(template) = self.template.as_ref().map_err(Clone::clone)? else {
             return Err(Error::new(ErrorKind::TemplateError, "the model has no chat template: it is not made for chat")
                 .with_hint("Use completions.create, which continues a text."));
         };

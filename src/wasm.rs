@@ -112,8 +112,8 @@ impl WasmModel {
     }
 
     /// Text of ids.
-    pub fn detokenize(&self, ids: &[u32]) -> String {
-        self.model.tokenizer().decode(ids, false)
+    pub fn detokenize(&self, ids: &[u32]) -> Result<String, JsValue> {
+        self.model.detokenize(ids).map_err(thrown)
     }
 
     /// Tokens of a text or of messages, given as JSON.

@@ -6,7 +6,7 @@ import * as format from "./format.js";
 
 /**
  * @typedef {{ source: import("./tabmind.js").ModelSource, name: string, options: { backend: "auto" | "webgpu" | "cpu", contextLength?: number } }} Choice
- * @typedef {{ name: string, url: string, bytes?: number }} Offer
+ * @typedef {{ name: string, url: string | string[], bytes?: number }} Offer an array is a model in several files
  */
 
 const LIST_URL = new URL("./models.json", import.meta.url);
@@ -68,7 +68,7 @@ export function createModelPicker({ onChoose, canChoose }) {
           {},
           el(
             "button",
-            { type: "button", class: "model-row", onclick: () => choose(absolute(offer.url), offer.name) },
+            { type: "button", class: "model-row", onclick: () => choose(Array.isArray(offer.url) ? offer.url.map(absolute) : absolute(offer.url), offer.name) },
             el("span", { class: "model-row-name" }, offer.name),
             el("span", { class: "model-row-size" }, offer.bytes ? format.bytes(offer.bytes) : ""),
           ),
@@ -118,10 +118,18 @@ async function fetchOffers() {
   try {
     const response = await fetch(LIST_URL);
     const offers = response.ok ? await response.json() : [];
-    return Array.isArray(offers) ? offers.filter((offer) => typeof offer?.name === "string" && typeof offer?.url === "string") : [];
+    return Array.isArray(offers) ? offers.filter(isOffer) : [];
   } catch {
     return [];
   }
+}
+
+/**
+ * @param {any} offer
+ * @returns {offer is Offer}
+ */
+function isOffer(offer) {
+  return typeof offer?.name === "string" && [offer.url].flat().every((url) => typeof url === "string");
 }
 
 /**

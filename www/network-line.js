@@ -11,6 +11,7 @@ import * as format from "./format.js";
 export function createNetworkLine() {
   const details = byId("network", HTMLDetailsElement);
   const line = byId("network-line", HTMLElement);
+  const earlier = byId("network-before", HTMLElement);
   const explain = byId("network-explain", HTMLElement);
   const list = byId("network-list", HTMLElement);
   /** @type {Engine | null} */
@@ -22,17 +23,12 @@ export function createNetworkLine() {
   function refresh() {
     const requests = engine?.networkRequests() ?? [];
     const since = requests.length - requestsWhenReady;
-    const received = requests.reduce((sum, request) => sum + request.bytes, 0);
-    const text = engine
-      ? `${since === 0 ? "Nothing has left this tab" : `${format.plural(since, "request")} left this tab`} since the model was ready. Before: ${requests.length === since ? "no request" : `${format.plural(requests.length - since, "request")}, ${format.bytes(received)} received`}.`
-      : unlistedHost
-        ? `A model was asked for from ${unlistedHost}. Nothing you typed left this tab.`
-        : "Nothing has left this tab but the requests for this page’s own files.";
-    // A status region is read aloud when it changes, so it is only touched when it does.
-    if (line.textContent !== text) line.textContent = text;
+    const received = requests.slice(0, requestsWhenReady).reduce((sum, request) => sum + request.bytes, 0);
+    setText(line, engine ? describeSince(since) : unlistedHost ? `A model was asked for from ${unlistedHost}. Nothing you typed left this tab.` : "Nothing has left this tab but the requests for this page’s own files.");
+    setText(earlier, engine ? `Before: ${requestsWhenReady === 0 ? "no request" : format.plural(requestsWhenReady, "request")}, ${format.bytes(received)} received.` : "");
     details.classList.toggle("loud", since > 0);
     explain.textContent = engine
-      ? "Every request the engine made, from its own log. They fetch the model; what you type is in none of them."
+      ? "Every request the engine made, from its own log. They fetch the engine and the model; what you type is in none of them."
       : "Once a model is loaded, every request the engine makes is listed here.";
     list.replaceChildren(
       ...requests.map((request) => el("li", {}, el("span", { class: "network-url" }, request.url), el("span", { class: "network-bytes" }, format.bytes(request.bytes)))),
@@ -57,15 +53,32 @@ export function createNetworkLine() {
     /** @param {import("./tabmind.js").ModelSource} source */
     asking(source) {
       engine = null;
-      unlistedHost = typeof source === "string" ? hostOf(source) : null;
+      unlistedHost = hostOf(source);
       refresh();
     },
   };
 }
 
-/** @param {string} address */
-function hostOf(address) {
-  if (address.startsWith("hf:")) return "huggingface.co";
-  if (address.startsWith("embedded:")) return null;
-  return new URL(address, location.href).host;
+/** @param {number} count */
+function describeSince(count) {
+  return count === 0 ? "Nothing has left this tab since the model was ready." : `${format.plural(count, "request")} left this tab since the model was ready.`;
+}
+
+/**
+ * A status region is read aloud when it changes, so it is only touched when it does.
+ * @param {HTMLElement} node
+ * @param {string} text
+ */
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/**
+ * @param {import("./tabmind.js").ModelSource} source
+ * @returns {string | null} null for what needs no network: files, and models inside the package
+ */
+function hostOf(source) {
+  const address = Array.isArray(source) ? source[0] : source;
+  if (typeof address !== "string" || address.startsWith("embedded:")) return null;
+  return address.startsWith("hf:") ? "huggingface.co" : new URL(address, location.href).host;
 }

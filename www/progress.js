@@ -50,6 +50,7 @@ export function createProgress(onCancel) {
     for (const step of steps) step.className = "";
     card.hidden = false;
     cancel.focus({ preventScroll: true });
+    card.scrollIntoView({ block: "nearest" });
   }
 
   /** @param {Progress} progress */

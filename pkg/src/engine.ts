@@ -34,7 +34,7 @@ export function createEngine(connection: Connection, info: EngineInfo): Engine {
 function creator<Whole, Chunk>(connection: Connection, info: EngineInfo, kind: "chat" | "completion", shape: Shape<Whole, Chunk>) {
   return async (params: unknown, options?: CallOptions): Promise<Whole | AsyncIterable<Chunk>> => {
     const { json, stream, includeUsage, tokenIds, signals } = readRequest(kind, params, options);
-    const head = newHead(shape.idPrefix, info.name ?? info.architecture, tokenIds, includeUsage);
+    const head = newHead(shape.idPrefix, info.name, tokenIds, includeUsage);
     if (stream) return openStream(connection, json, signals, shape, head);
     const result = await connection.call({ method: "generate", args: [json] }, { signals });
     return shape.whole(head, JSON.parse(result) as GenerateResult);

@@ -78,7 +78,7 @@ async function readPart(field: string, part: ModelPart, assets: LoadOptions["ass
  * would block the page; transferring would not, but it would take the caller's buffer away.
  */
 async function toBlob(bytes: Uint8Array): Promise<Blob> {
-  const pieceBytes = 16 << 20;
+  const pieceBytes = 4 << 20;
   const pieces: Blob[] = [];
   for (let at = 0; at < bytes.length; at += pieceBytes) {
     if (at > 0) await new Promise((resolve) => setTimeout(resolve));

@@ -5,6 +5,7 @@ pub mod fallback;
 mod messages;
 mod python;
 mod select;
+mod strftime;
 mod template;
 
 pub use messages::check_messages;

@@ -1,4 +1,4 @@
-//! What templates expect of Python: how values print, `json.dumps`, `strftime`, and methods of strings and lists.
+//! What templates expect of Python: how values print, `json.dumps`, and methods of strings and lists.
 
 use std::fmt::Write;
 
@@ -250,8 +250,12 @@ impl Dump {
 pub(super) fn method(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
     if let Some(own) = value.as_str() {
         match (name, args.first().and_then(Value::as_str)) {
-            ("removeprefix", Some(prefix)) => return Ok(Value::from(own.strip_prefix(prefix).unwrap_or(own))),
-            ("removesuffix", Some(suffix)) => return Ok(Value::from(own.strip_suffix(suffix).unwrap_or(own))),
+            ("removeprefix", Some(prefix)) => {
+                return Ok(Value::from(own.strip_prefix(prefix).unwrap_or(own)));
+            }
+            ("removesuffix", Some(suffix)) => {
+                return Ok(Value::from(own.strip_suffix(suffix).unwrap_or(own)));
+            }
             ("partition", Some(at)) if !at.is_empty() => {
                 let (head, tail) = own.split_once(at).unwrap_or((own, ""));
                 let middle = if own.contains(at) { at } else { "" };
@@ -284,112 +288,19 @@ fn list<'a>(parts: impl IntoIterator<Item = &'a str>) -> Value {
     Value::from(parts.into_iter().map(Value::from).collect::<Vec<_>>())
 }
 
-const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-];
-
-/// Python's `strftime` of a time in seconds since 1970, in the C locale. What it does not know it prints as it is.
-pub(super) fn strftime(format: &str, seconds: i64) -> String {
-    let (days, time) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
-    let weekday = (days + 4).rem_euclid(7);
-    let name = |names: &[&'static str], index: i64| {
-        usize::try_from(index).ok().and_then(|i| names.get(i).copied()).unwrap_or("")
-    };
-    let day_of_year = days - days_from_civil(year) + 1;
-    let mut out = String::new();
-    let mut chars = format.chars();
-    while let Some(c) = chars.next() {
-        if c != '%' {
-            out.push(c);
-            continue;
-        }
-        let mut code = chars.next();
-        // %-d: without the leading zero
-        let bare = code == Some('-');
-        if bare {
-            code = chars.next();
-        }
-        let mut two = |value: i64| {
-            let _ = if bare { write!(out, "{value}") } else { write!(out, "{value:02}") };
-        };
-        match code {
-            Some('d') => two(day),
-            Some('m') => two(month),
-            Some('y') => two(year.rem_euclid(100)),
-            Some('H') => two(hour),
-            Some('I') => two((hour + 11) % 12 + 1),
-            Some('M') => two(minute),
-            Some('S') => two(second),
-            Some('Y') => out.push_str(&year.to_string()),
-            Some('j') => out.push_str(&if bare { day_of_year.to_string() } else { format!("{day_of_year:03}") }),
-            Some('e') => out.push_str(&format!("{day:2}")),
-            Some('B') => out.push_str(name(&MONTHS, month - 1)),
-            Some('b' | 'h') => out.extend(name(&MONTHS, month - 1).chars().take(3)),
-            Some('A') => out.push_str(name(&DAYS, weekday)),
-            Some('a') => out.extend(name(&DAYS, weekday).chars().take(3)),
-            Some('w') => out.push_str(&weekday.to_string()),
-            Some('p') => out.push_str(if hour < 12 { "AM" } else { "PM" }),
-            Some('F') => out.push_str(&format!("{year}-{month:02}-{day:02}")),
-            Some('T') => out.push_str(&format!("{hour:02}:{minute:02}:{second:02}")),
-            Some('R') => out.push_str(&format!("{hour:02}:{minute:02}")),
-            Some('D' | 'x') => out.push_str(&format!("{month:02}/{day:02}/{:02}", year.rem_euclid(100))),
-            Some('s') => out.push_str(&seconds.to_string()),
-            Some('Z') => out.push_str("UTC"),
-            Some('z') => out.push_str("+0000"),
-            Some('%') => out.push('%'),
-            Some(other) => out.extend(['%', other]),
-            None => out.push('%'),
-        }
-    }
-    out
-}
-
-/// Year, month and day of a day since 1970-01-01 (Howard Hinnant's algorithm).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let day_of_era = z.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-/// The first day of `year`, since 1970-01-01.
-fn days_from_civil(year: i64) -> i64 {
-    let before = year - 1;
-    before * 365 + before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400) - 719_162
-}
-
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use minijinja::value::Serde;
 
     use super::*;
 
     #[test]
-    fn strftime_is_pythons() {
-        // 2026-08-22 12:34:56, a Saturday, day 234
-        let now = 1_787_402_096;
-        assert_eq!(strftime("%Y-%m-%d %H:%M:%S %A %a %j", now), "2026-08-22 12:34:56 Saturday Sat 234");
-        assert_eq!(strftime("%d %b %Y, %-d %B, %I:%M %p, %y %% %q", now), "22 Aug 2026, 22 August, 12:34 PM, 26 % %q");
-        assert_eq!(strftime("%F %T %w", 0), "1970-01-01 00:00:00 4");
-        assert_eq!(strftime("%F %j", 951_782_400), "2000-02-29 060");
-        assert_eq!(strftime("%F", -1), "1969-12-31");
-        assert_eq!(strftime("%", 0), "%");
-        let _ = strftime("%Y %j", i64::MAX / 2_000_000);
-    }
-
-    #[test]
     fn values_print_as_python_prints_them() {
-        let json: serde_json::Value =
-            serde_json::from_str(r#"{"b": [1, 1.0, 1e16, 1e-7, true, null], "a": "it's \"so\"\n", "c": "it's"}"#).unwrap();
+        let json: serde_json::Value = serde_json::from_str(
+            r#"{"b": [1, 1.0, 1e16, 1e-7, true, null], "a": "it's \"so\"\n", "c": "it's"}"#,
+        )
+        .unwrap();
         let value = Value::from(Serde(json));
         assert_eq!(
             string_of(&value).unwrap(),

@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
-use minijinja::{AutoEscape, Environment, Error as JinjaError, ErrorKind as JinjaErrorKind, UndefinedBehavior};
+use minijinja::{
+    AutoEscape, Environment, Error as JinjaError, ErrorKind as JinjaErrorKind, UndefinedBehavior,
+};
 use serde_json::{Map, Value as Json};
 use web_time::{SystemTime, UNIX_EPOCH};
 
 use super::python;
+use super::strftime::strftime;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What one rendering may use: an instruction costs 1, and so do 64 bytes of any string or list, so this also
@@ -66,7 +69,9 @@ impl ChatTemplate {
     /// `template_error` with the line if it is not a template.
     pub fn new(source: &str) -> Result<Self> {
         Self::with_clock(source, || {
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0))
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0))
         })
     }
 
@@ -92,10 +97,11 @@ impl ChatTemplate {
         env.add_filter("tojson", python::to_json);
         env.add_filter("string", python::to_string);
         env.add_function("raise_exception", |message: String| -> Result<Value, JinjaError> {
-            Err(JinjaError::new(JinjaErrorKind::InvalidOperation, "raise_exception").with_source(Raised(message)))
+            Err(JinjaError::new(JinjaErrorKind::InvalidOperation, "raise_exception")
+                .with_source(Raised(message)))
         });
         let clock = Arc::new(clock);
-        env.add_function("strftime_now", move |format: &str| python::strftime(format, clock()));
+        env.add_function("strftime_now", move |format: &str| strftime(format, clock()));
         env.add_template_owned(NAME, without_generation_tags(source)).map_err(|e| template_error(&e))?;
         Ok(Self { env, source: source.to_owned() })
     }

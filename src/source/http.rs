@@ -73,6 +73,11 @@ impl HttpSource {
     async fn request(&self, offset: u64) -> Result<Stream> {
         let response = self.fetch(offset).await?;
         let status = response.status();
+        if status == 416 && offset == 0 {
+            // Not even the first byte exists.
+            let detail = format!("{} is empty: 0 bytes", self.url);
+            return Err(Error::new(ErrorKind::TruncatedFile, detail).with_hint("Fetch or upload the file again."));
+        }
         if !response.ok() {
             let hint = match status {
                 401 | 403 => "The server does not let this page read the file: it may need a token, or the model's licence be accepted.",

@@ -8,9 +8,9 @@ use tokenizers::utils::SysRegex;
 use tokenizers::{Model, NormalizedString, Normalizer};
 
 use super::bytes::{SPACE, encode_byte_level};
+use super::library_error;
 use super::pre::PreTokenizer;
 use super::vocab::Vocabulary;
-use super::library_error;
 use crate::error::{Result, bail};
 use crate::gguf::Metadata;
 
@@ -27,7 +27,11 @@ pub(super) struct Bpe {
 impl Bpe {
     /// # Errors
     /// `corrupt_file` if `tokenizer.ggml.merges` is missing or not a list of pairs.
-    pub(super) fn from_gguf(meta: &Metadata, vocab: &Vocabulary, rules: &'static PreTokenizer) -> Result<Self> {
+    pub(super) fn from_gguf(
+        meta: &Metadata,
+        vocab: &Vocabulary,
+        rules: &'static PreTokenizer,
+    ) -> Result<Self> {
         let Some(lines) = meta.strs(MERGES) else {
             bail!(CorruptFile, "a gpt2 vocabulary needs {MERGES}, an array of strings, which is missing")
         };
@@ -90,7 +94,8 @@ impl Bpe {
                 ids.push(id); // Gemma 4 has runs of newlines as tokens that no merge leads to
                 continue;
             }
-            let tokens = self.model.tokenize(&word).map_err(|e| library_error("a word cannot be encoded", e))?;
+            let tokens =
+                self.model.tokenize(&word).map_err(|e| library_error("a word cannot be encoded", e))?;
             ids.extend(tokens.iter().map(|token| token.id));
         }
         Ok(())

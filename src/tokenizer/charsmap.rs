@@ -23,7 +23,11 @@ impl Charsmap {
         };
         let trie_bytes = u32::from_le_bytes(*head) as usize;
         let Some((trie, texts)) = rest.split_at_checked(trie_bytes) else {
-            bail!(CorruptFile, "tokenizer.ggml.precompiled_charsmap says its trie has {trie_bytes} bytes, {} are left", rest.len())
+            bail!(
+                CorruptFile,
+                "tokenizer.ggml.precompiled_charsmap says its trie has {trie_bytes} bytes, {} are left",
+                rest.len()
+            )
         };
         let trie = trie.as_chunks::<4>().0.iter().map(|&word| u32::from_le_bytes(word)).collect();
         Ok(Self { trie, texts: texts.to_vec() })
@@ -59,7 +63,9 @@ impl Charsmap {
                 break;
             }
             at ^= byte as usize;
-            let Some(node) = unit(at).filter(|&node| node & (1 << 31 | 0xFF) == u32::from(byte)) else { break };
+            let Some(node) = unit(at).filter(|&node| node & (1 << 31 | 0xFF) == u32::from(byte)) else {
+                break;
+            };
             at ^= offset(node);
             if node >> 8 & 1 == 1
                 && let Some(text) = unit(at).and_then(|leaf| self.text((leaf & !(1 << 31)) as usize))
@@ -100,7 +106,9 @@ impl Charsmap {
             }
             for byte in 1..=0xFFu32 {
                 let at = base ^ byte as usize;
-                let Some(&node) = self.trie.get(at).filter(|&&node| node & (1 << 31 | 0xFF) == byte) else { continue };
+                let Some(&node) = self.trie.get(at).filter(|&&node| node & (1 << 31 | 0xFF) == byte) else {
+                    continue;
+                };
                 let child = at ^ offset(node);
                 if node >> 8 & 1 == 1 {
                     let Some(&leaf) = self.trie.get(child) else { return false };

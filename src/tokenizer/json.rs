@@ -26,8 +26,8 @@ pub(super) struct Loaded {
 /// # Errors
 /// `corrupt_file` if either file is not what its name says.
 pub(super) fn load(tokenizer: &[u8], config: Option<&[u8]>) -> Result<Loaded> {
-    let raw: Value =
-        serde_json::from_slice(tokenizer).map_err(|e| library_error("tokenizer.json is not JSON", e.into()))?;
+    let raw: Value = serde_json::from_slice(tokenizer)
+        .map_err(|e| library_error("tokenizer.json is not JSON", e.into()))?;
     let config: Value = match config {
         None => Value::Null,
         Some(bytes) => serde_json::from_slice(bytes)
@@ -61,8 +61,9 @@ impl Json {
         // A panic while it was locked left a flag set at worst, and it is set again here.
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.set_encode_special_tokens(!parse_special);
-        let encoding =
-            inner.encode_fast(text, add_special).map_err(|e| library_error("the text cannot be encoded", e))?;
+        let encoding = inner
+            .encode_fast(text, add_special)
+            .map_err(|e| library_error("the text cannot be encoded", e))?;
         Ok(encoding.get_ids().to_vec())
     }
 }
@@ -83,7 +84,10 @@ fn has_type(value: &Value, name: &str) -> bool {
 fn spelling(decoder: &Value) -> Spelling {
     if has_type(decoder, "ByteLevel") {
         Spelling::ByteLevel
-    } else if has_type(decoder, "Metaspace") || has_type(decoder, "ByteFallback") || has_type(decoder, "Replace") {
+    } else if has_type(decoder, "Metaspace")
+        || has_type(decoder, "ByteFallback")
+        || has_type(decoder, "Replace")
+    {
         Spelling::Metaspace
     } else if has_type(decoder, "WordPiece") {
         Spelling::Hashes
@@ -105,9 +109,12 @@ fn strips_space(decoder: &Value) -> bool {
 
 fn vocabulary(inner: &tokenizers::Tokenizer, spelling: Spelling, config: &Value) -> Result<Vocabulary> {
     let added = inner.get_added_tokens_decoder();
-    let mut tokens: Vec<(u32, String)> = inner.get_vocab(true).into_iter().map(|(text, id)| (id, text)).collect();
+    let mut tokens: Vec<(u32, String)> =
+        inner.get_vocab(true).into_iter().map(|(text, id)| (id, text)).collect();
     tokens.sort_unstable();
-    let Some(&(last, _)) = tokens.last() else { bail!(CorruptFile, "tokenizer.json has an empty vocabulary") };
+    let Some(&(last, _)) = tokens.last() else {
+        bail!(CorruptFile, "tokenizer.json has an empty vocabulary")
+    };
     // Ids may have holes, but a file of n tokens that claims id 4,000,000,000 is broken, not large.
     if last as usize > tokens.len().saturating_mul(4) + 65_536 {
         bail!(CorruptFile, "tokenizer.json has {} tokens and one with id {last}", tokens.len());
@@ -123,7 +130,9 @@ fn vocabulary(inner: &tokenizers::Tokenizer, spelling: Spelling, config: &Value)
         let kind = match added.get(id) {
             Some(token) if token.special => Kind::Control,
             Some(_) => Kind::UserDefined,
-            None if spelling == Spelling::Metaspace && super::bytes::parse_byte_token(text).is_some() => Kind::Byte,
+            None if spelling == Spelling::Metaspace && super::bytes::parse_byte_token(text).is_some() => {
+                Kind::Byte
+            }
             None => Kind::Normal,
         };
         vocab.push(text, kind, spelling);

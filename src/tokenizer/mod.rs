@@ -52,6 +52,7 @@ pub struct Tokenizer {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a model has one")]
 enum Algorithm {
     Bpe(bpe::Bpe),
     Spm(spm::Spm),
@@ -107,7 +108,8 @@ impl Tokenizer {
             (Some("gemma4"), _) => "gemma4",
             (_, Some(name)) if !name.is_empty() => name,
             _ => {
-                warnings.push(format!("{PRE} is missing: words are cut by a default rule, answers may be worse"));
+                warnings
+                    .push(format!("{PRE} is missing: words are cut by a default rule, answers may be worse"));
                 "default"
             }
         };
@@ -116,7 +118,9 @@ impl Tokenizer {
                 ErrorKind::UnsupportedArchitecture,
                 format!("{PRE} is {name:?}, a pre-tokenizer that is not known"),
             )
-            .with_hint("The model splits text in a way that this version cannot reproduce; a newer one may."));
+            .with_hint(
+                "The model splits text in a way that this version cannot reproduce; a newer one may.",
+            ));
         };
         let spelling = if rules.metaspace { Spelling::Metaspace } else { Spelling::ByteLevel };
         let vocab = Vocabulary::from_gguf(meta, spelling, SpecialIds::default())?;
@@ -305,7 +309,9 @@ fn scores(meta: &Metadata, len: usize) -> Result<Option<Vec<f64>>> {
         (Some(floats), _) => floats.to_vec(),
         #[allow(clippy::cast_precision_loss, reason = "scores are small")]
         (_, Some(ints)) => ints.iter().map(|&v| v as f64).collect(),
-        (None, None) if meta.get(SCORES).is_some() => bail!(CorruptFile, "{SCORES} is not an array of numbers"),
+        (None, None) if meta.get(SCORES).is_some() => {
+            bail!(CorruptFile, "{SCORES} is not an array of numbers")
+        }
         (None, None) => return Ok(None),
     };
     if scores.len() < len {

@@ -139,7 +139,8 @@ impl Spm {
                 next: (i + 1 < count).then_some(i + 1),
             })
             .collect();
-        let mut heap: BinaryHeap<Bigram> = (0..count).filter_map(|i| self.bigram(text, &symbols, Some(i))).collect();
+        let mut heap: BinaryHeap<Bigram> =
+            (0..count).filter_map(|i| self.bigram(text, &symbols, Some(i))).collect();
         while let Some(Bigram { left, right, end, .. }) = heap.pop() {
             let (Some(l), Some(r)) = (symbols.get(left), symbols.get(right)) else { continue };
             // Merged symbols are empty; one that has grown since ends elsewhere.

@@ -68,7 +68,8 @@ impl UnigramLm {
         if normalized.is_empty() {
             return Ok(());
         }
-        let tokens = self.model.tokenize(&normalized).map_err(|e| library_error("the text cannot be encoded", e))?;
+        let tokens =
+            self.model.tokenize(&normalized).map_err(|e| library_error("the text cannot be encoded", e))?;
         ids.extend(tokens.iter().map(|token| token.id));
         Ok(())
     }

@@ -66,15 +66,43 @@ pub(super) struct Vocabulary {
 /// Tokens that end a turn or a text in some model family. Only a control or user-defined token with such a text
 /// counts: in an ordinary vocabulary `</s>` may be a piece of HTML.
 const EOG_TEXTS: &[&str] = &[
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|calls|>", "<|flush|>", "<end_of_turn>",
-    "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>",
-    "<end_of_utterance>", "<eos>", "<turn|>", "<|tool_response>", "<｜end▁of▁sentence｜>", "[e~[",
-    "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>",
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|calls|>",
+    "<|flush|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "</s>",
+    "<|eom_id|>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<|end_of_text|>",
+    "<end_of_utterance>",
+    "<eos>",
+    "<turn|>",
+    "<|tool_response>",
+    "<｜end▁of▁sentence｜>",
+    "[e~[",
+    "<|fim_pad|>",
+    "<|repo_name|>",
+    "<|file_sep|>",
 ];
 
 /// The first of these that is a control token ends a turn, where the file does not say which does.
 const EOT_TEXTS: &[&str] = &[
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<turn|>", "<|end_of_text|>", "<EOT>", "[EOT]",
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<turn|>",
+    "<|end_of_text|>",
+    "<EOT>",
+    "[EOT]",
     "<|endoftext|>",
 ];
 
@@ -158,7 +186,11 @@ impl Vocabulary {
         let s_goes_on = find("<|tool_response>").is_some();
         let mut eog: Vec<u32> = named
             .iter()
-            .filter(|(_, t)| !(end_goes_on && *t == "<|end|>") && !(s_goes_on && *t == "</s>"))
+            .filter(|&&(_, text)| match text {
+                "<|end|>" => !end_goes_on,
+                "</s>" => !s_goes_on,
+                _ => true,
+            })
             .map(|&(id, _)| id)
             .collect();
         if end_goes_on && self.special.eot == find("<|end|>") {

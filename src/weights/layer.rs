@@ -132,20 +132,21 @@ fn plan_attention(p: &mut Planner<'_>, spec: &Spec, index: usize, a: &AttentionS
     let fused = name("attn_qkv");
     let mut input = Vec::new();
     if p.has(&format!("{fused}.weight")) {
-        input.push(p.weight_rows(&fused, rows(0, a.heads, a.key_dim), spec.hidden)?);
-        input.push(p.weight_rows(&fused, rows(q_rows, a.kv_heads, a.key_dim), spec.hidden)?);
         let values = RowOrder::Range { start: q_rows + k_rows, len: v_rows };
-        input.push(p.weight_rows(&fused, values, spec.hidden)?);
+        for order in [rows(0, a.heads, a.key_dim), rows(q_rows, a.kv_heads, a.key_dim), values] {
+            input.push(p.weight_rows(&fused, order, q_rows + k_rows + v_rows, spec.hidden)?);
+        }
     } else {
         let queries = if a.gated { RowOrder::every_second(0, a.heads, a.key_dim) } else { rows(0, a.heads, a.key_dim) };
-        input.push(p.weight_rows(&name("attn_q"), queries, spec.hidden)?);
+        let all_rows = if a.gated { 2 * q_rows } else { q_rows };
+        input.push(p.weight_rows(&name("attn_q"), queries, all_rows, spec.hidden)?);
         if a.shared_kv.is_none() {
-            input.push(p.weight_rows(&name("attn_k"), rows(0, a.kv_heads, a.key_dim), spec.hidden)?);
+            input.push(p.weight_rows(&name("attn_k"), rows(0, a.kv_heads, a.key_dim), k_rows, spec.hidden)?);
             input.push(p.weight(&name("attn_v"), v_rows, spec.hidden)?);
         }
         if a.gated {
             let gates = RowOrder::every_second(1, a.heads, a.key_dim);
-            input.push(p.weight_rows(&name("attn_q"), gates, spec.hidden)?);
+            input.push(p.weight_rows(&name("attn_q"), gates, all_rows, spec.hidden)?);
         }
     }
     let (q_norm, k_norm) = plan_qk_norm(p, index, a, &rows)?;
@@ -163,9 +164,10 @@ fn plan_qk_norm(
 ) -> Result<(Option<NormParams>, Option<NormParams>)> {
     let mut norm = |role: &str, heads: usize| -> Result<Option<NormParams>> {
         let name = format!("blk.{index}.{role}.weight");
-        let weight = p.elements(&name, rows(0, heads, a.key_dim))?;
+        let len = heads * a.key_dim;
+        let weight = p.elements(&name, rows(0, heads, a.key_dim), len)?;
         let bias_name = format!("blk.{index}.{role}.bias");
-        let bias = if p.has(&bias_name) { Some(p.elements(&bias_name, rows(0, heads, a.key_dim))?) } else { None };
+        let bias = if p.has(&bias_name) { Some(p.elements(&bias_name, rows(0, heads, a.key_dim), len)?) } else { None };
         Ok(Some(NormParams { weight: Some(weight), bias, ..p.plain_norm() }))
     };
     let (q_heads, k_heads) = match a.qk_norm {
@@ -206,8 +208,8 @@ fn plan_feed_forward(p: &mut Planner<'_>, hidden: usize, index: usize, ff: &Feed
             } else if *gated {
                 let half = |start| RowOrder::Range { start, len: width };
                 vec![
-                    p.weight_rows(&name("ffn_up"), half(0), hidden)?,
-                    p.weight_rows(&name("ffn_up"), half(width), hidden)?,
+                    p.weight_rows(&name("ffn_up"), half(0), 2 * width, hidden)?,
+                    p.weight_rows(&name("ffn_up"), half(width), 2 * width, hidden)?,
                 ]
             } else {
                 vec![p.weight(&name("ffn_up"), width, hidden)?]

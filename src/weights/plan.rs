@@ -77,22 +77,15 @@ impl Planner<'_> {
 
     /// The whole tensor `name`, `[rows, columns]`.
     pub fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<MatrixId> {
-        let (_, tensor) = self.find(name)?;
-        if tensor.rows() != rows {
-            bail!(CorruptFile, "tensor {name} has {} rows, {rows} expected", tensor.rows());
-        }
-        self.rows(name, RowOrder::Range { start: 0, len: rows }, columns)
+        self.rows(name, RowOrder::Range { start: 0, len: rows }, rows, columns)
     }
 
-    /// Some rows of the tensor `name`.
-    pub fn rows(&mut self, name: &str, order: RowOrder, columns: usize) -> Result<MatrixId> {
+    /// Some rows of the tensor `name`, `[all_rows, columns]`.
+    fn rows(&mut self, name: &str, order: RowOrder, all_rows: usize, columns: usize) -> Result<MatrixId> {
         let (index, tensor) = self.find(name)?;
-        if tensor.columns() != columns {
-            bail!(CorruptFile, "tensor {name} has rows of {}, {columns} expected", tensor.columns());
-        }
-        let last = order.sources().max().unwrap_or(0);
-        if last >= tensor.rows() {
-            bail!(CorruptFile, "tensor {name} has {} rows, at least {} expected", tensor.rows(), last + 1);
+        if (tensor.rows(), tensor.columns()) != (all_rows, columns) {
+            let (rows, found) = (tensor.rows(), tensor.columns());
+            bail!(CorruptFile, "tensor {name} has {rows} rows of {found}; {all_rows} of {columns} are expected");
         }
         let format = tensor.format;
         self.lists.matrices.push(MatrixPlan { tensor: index, order, columns, format });
@@ -101,26 +94,21 @@ impl Planner<'_> {
 
     /// `name.weight`, and `name.bias` if there is one.
     pub fn weight(&mut self, name: &str, rows: usize, columns: usize) -> Result<Weight> {
-        let (_, tensor) = self.find(&format!("{name}.weight"))?;
-        if tensor.rows() != rows {
-            bail!(CorruptFile, "tensor {name}.weight has {} rows, {rows} expected", tensor.rows());
-        }
-        self.weight_rows(name, RowOrder::Range { start: 0, len: rows }, columns)
+        self.weight_rows(name, RowOrder::Range { start: 0, len: rows }, rows, columns)
     }
 
-    /// Some rows of `name.weight`, and the same elements of `name.bias` if there is one.
-    pub fn weight_rows(&mut self, name: &str, order: RowOrder, columns: usize) -> Result<Weight> {
+    /// Some rows of `name.weight`, `[all_rows, columns]`, and the same elements of `name.bias` if there is one.
+    pub fn weight_rows(&mut self, name: &str, order: RowOrder, all_rows: usize, columns: usize) -> Result<Weight> {
         let bias_name = format!("{name}.bias");
-        let bias = if self.has(&bias_name) { Some(self.elements(&bias_name, order.clone())?) } else { None };
-        Ok(Weight { matrix: self.rows(&format!("{name}.weight"), order, columns)?, bias })
+        let bias = if self.has(&bias_name) { Some(self.elements(&bias_name, order.clone(), all_rows)?) } else { None };
+        Ok(Weight { matrix: self.rows(&format!("{name}.weight"), order, all_rows, columns)?, bias })
     }
 
-    /// Some elements of the tensor `name`.
-    pub fn elements(&mut self, name: &str, order: RowOrder) -> Result<VectorId> {
+    /// Some elements of the tensor `name`, which has `len`.
+    pub fn elements(&mut self, name: &str, order: RowOrder, len: usize) -> Result<VectorId> {
         let (index, tensor) = self.find(name)?;
-        let last = order.sources().max().unwrap_or(0);
-        if last >= tensor.elements() {
-            bail!(CorruptFile, "tensor {name} has {} elements, at least {} expected", tensor.elements(), last + 1);
+        if tensor.elements() != len {
+            bail!(CorruptFile, "tensor {name} has {} elements, {len} are expected", tensor.elements());
         }
         self.lists.vectors.push(VectorPlan { tensor: index, order });
         Ok(VectorId(self.lists.vectors.len() - 1))
@@ -128,11 +116,7 @@ impl Planner<'_> {
 
     /// The whole tensor `name`, `len` elements.
     pub fn vector(&mut self, name: &str, len: usize) -> Result<VectorId> {
-        let (_, tensor) = self.find(name)?;
-        if tensor.elements() != len {
-            bail!(CorruptFile, "tensor {name} has {} elements, {len} expected", tensor.elements());
-        }
-        self.elements(name, RowOrder::Range { start: 0, len })
+        self.elements(name, RowOrder::Range { start: 0, len }, len)
     }
 
     /// The norm `name.weight`, `name.bias`, of `len` elements.

@@ -53,8 +53,8 @@ const files = {
   "a missing tensor": [changed((gguf) => (gguf.tensors = gguf.tensors.filter(({ name }) => name !== "blk.1.attn_k.weight"))), "corrupt_file", /blk\.1\.attn_k/u],
   "a tensor of the wrong shape": [
     changed((gguf) => {
-      const [name, other] = ["blk.1.attn_q.weight", "blk.1.ffn_up.weight"].map((key) => tensor(gguf, key));
-      [name.dims, name.bytes] = [other.dims, other.bytes];
+      const [wrong, other] = ["blk.1.attn_q.weight", "blk.1.ffn_up.weight"].map((key) => tensor(gguf, key));
+      [wrong.dims, wrong.bytes] = [other.dims, other.bytes];
     }),
     "corrupt_file",
     /blk\.1\.attn_q/u,
@@ -264,15 +264,17 @@ test("a chat template that fails or refuses", async (t) => {
   for (const [template, message] of Object.entries(templates)) {
     await t.test(template, async () => {
       const url = harness.made("template.gguf", changed((gguf) => (gguf.metadata.get("tokenizer.chat_template").value = template)));
-      const [outcome, text] = await page.evaluate(async (model) => {
-        const engine = await window.tabmind.load(model, { cache: "none" });
-        const result = await window.outcome(() => engine.chat.completions.create({ messages: [{ role: "user", content: "x" }] }));
-        const { choices } = await engine.completions.create({ prompt: "the", max_tokens: 2 });
-        await engine.close();
-        return [result, choices[0].text];
+      const [outcome, completed] = await page.evaluate(async (model) => {
+        let text;
+        const result = await window.outcome(async () => {
+          const engine = await window.tabmind.load(model, { cache: "none" }); // may refuse what is no template at all
+          ({ text } = (await engine.completions.create({ prompt: "the", max_tokens: 2 })).choices[0]);
+          return engine.chat.completions.create({ messages: [{ role: "user", content: "x" }] });
+        });
+        return [result, text];
       }, url);
       assertError(outcome, "template_error", message);
-      assert.equal(typeof text, "string", "completion works without the template");
+      if (template !== "{% for %}") assert.equal(typeof completed, "string", "completion works without the template");
     });
   }
 });

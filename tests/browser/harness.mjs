@@ -50,9 +50,13 @@ export function useHarness({ fake = false, args = [] } = {}) {
   /** A fresh page with the package imported; the test fails on errors that nobody caught. */
   harness.page = async (t, path = "") => {
     const page = await harness.browser.newPage();
+    page.setDefaultTimeout(20_000);
+    // A promise in the page that never settles fails its test, instead of holding up the run.
+    const watchdog = setTimeout(() => page.close(), (soak ? 600 : 60) * 1000);
     const uncaught = [];
     page.on("pageerror", (error) => uncaught.push(error.stack ?? String(error)));
     t.after(async () => {
+      clearTimeout(watchdog);
       await page.context().close();
       assert.deepEqual(uncaught, [], "errors that nobody caught in the page");
     });

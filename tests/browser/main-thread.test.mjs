@@ -6,8 +6,20 @@ import { useHarness } from "./harness.mjs";
 
 const harness = useHarness();
 
-/** Runs `work` (source text) in the page; answers its long tasks in ms, those that the observer itself proves it sees aside. */
+/**
+ * Runs `work` in the page; answers its long tasks, in ms. A busy machine stretches tasks, code that blocks does so
+ * every time: of three attempts the best counts.
+ */
 async function longTasks(page, work) {
+  let best;
+  for (let attempt = 0; attempt < 3 && best?.length !== 0; attempt += 1) {
+    const tasks = await observe(page, work);
+    if (best === undefined || tasks.length < best.length) best = tasks;
+  }
+  return best;
+}
+
+async function observe(page, work) {
   return page.evaluate(async (source) => {
     const tasks = [];
     const observer = new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration)));

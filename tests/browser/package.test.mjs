@@ -13,7 +13,7 @@ const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
 function compile(file) {
   const args = ["--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", "--skipLibCheck", "false", "--allowImportingTsExtensions", "--ignoreConfig"];
   try {
-    execFileSync(process.execPath, [tsc, ...args, "--types", "", "--lib", "es2022,dom,dom.iterable,dom.asynciterable", join(root, file)], { encoding: "utf8", stdio: "pipe" });
+    execFileSync(process.execPath, [tsc, ...args, "--types", "", "--lib", "esnext,dom,dom.iterable,dom.asynciterable", join(root, file)], { encoding: "utf8", stdio: "pipe" });
     return "";
   } catch (error) {
     return `${error.stdout}${error.stderr}`;

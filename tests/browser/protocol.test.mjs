@@ -388,7 +388,7 @@ for (const event of ["messageerror", "error"]) {
     const outcome = await page.evaluate(async (type) => {
       const pending = window.outcome(() => window.engine.completions.create({ prompt: "hang" }));
       await window.engine.stats();
-      window.workers[0].dispatchEvent(type === "error" ? new ErrorEvent("error", { message: "lost" }) : new MessageEvent(type));
+      window.workers[0].worker.deref().dispatchEvent(type === "error" ? new ErrorEvent("error", { message: "lost" }) : new MessageEvent(type));
       return pending;
     }, event);
     assertError(outcome, "worker_died", event === "error" ? /lost/u : /could not be read/u);

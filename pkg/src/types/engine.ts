@@ -60,8 +60,7 @@ export interface Progress {
 /** What was loaded, and what runs it. */
 export interface EngineInfo {
   architecture: string;
-  /** The file's own word, if it has one. */
-  name: string | null;
+  name: string;
   quantization: string;
   parameters: number;
   /** Tokens that prompt and answer can have together. */
