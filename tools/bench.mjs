@@ -89,6 +89,14 @@ function listTypes(bytesByType) {
     .join(", ");
 }
 
+/** How far two greedy texts agree; engines that round differently part somewhere, but not at once. */
+function compareTexts(turns) {
+  const [ours, peer] = engines.map((engine) => turns.findLast((turn) => turn.engine === engine)?.results[0].text);
+  if (peer === undefined) return;
+  const differs = [...ours].findIndex((character, index) => character !== peer[index]);
+  say(differs < 0 ? "both wrote the same text" : `both wrote the same text up to character ${differs} of ${ours.length}`);
+}
+
 async function main() {
   const fileBytes = (await stat(values.model)).size;
   say(`${basename(values.model)}: ${(fileBytes / 1e6).toFixed(1)} MB (${listTypes(gguf.bytesByType)})`);
@@ -105,6 +113,7 @@ async function main() {
       turns.push({ engine, ...turn });
     }
   }
+  compareTexts(turns);
 
   const report = summarise({
     turns,
