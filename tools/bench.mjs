@@ -19,14 +19,15 @@ const { values } = parseArgs({
     build: text,
     threads: { ...text, default: "1" },
     runs: { ...text, default: "3" },
-    prompt: { ...text, default: "128" },
+    prompts: { ...text, default: "128,32,512,1500" },
     tokens: { ...text, default: "64" },
     full: flag,
     json: flag,
   },
 });
 
-const nPrompt = Number(values.prompt);
+const promptLengths = values.prompts.split(",").map((length) => Number(length));
+const [nPrompt] = promptLengths;
 const nTokens = Number(values.tokens);
 const threads = Number(values.threads);
 const engines = values.peer === "none" ? ["tabmind"] : ["tabmind", values.peer];
@@ -39,11 +40,10 @@ const gguf = await readGguf(values.model);
 const contextLength = Math.min(2048, gguf.contextLength);
 const options = { backend: values.backend, threads, contextLength, ...(values.build ? { build: values.build } : {}) };
 
-/** What an engine is asked: prompts of these lengths. The peer needs minutes for long ones, so it has one of them. */
+/** What an engine is asked. The peer needs minutes for long prompts, so that it has the first one only. */
 function lengthsFor(engine) {
-  const everything = [nPrompt, 32, 512, 1500];
-  const lengths = engine === "tabmind" || values.full ? everything : [nPrompt];
-  return [...new Set(lengths)].filter((length) => length + nTokens <= contextLength);
+  const lengths = engine === "tabmind" || values.full ? promptLengths : [nPrompt];
+  return lengths.filter((length) => length + nTokens <= contextLength);
 }
 
 async function versionOf(folder) {

@@ -11,7 +11,8 @@ use crate::make_model;
 use crate::{setup, shell};
 
 /// Options whose values the script only passes on or checks itself.
-const PASSED_ON: &[&str] = &["--peer", "--backend", "--threads", "--build", "--runs", "--prompt", "--tokens"];
+const PASSED_ON: &[&str] =
+    &["--peer", "--backend", "--threads", "--build", "--runs", "--prompts", "--tokens"];
 
 pub fn command(mut args: Args) -> Result<()> {
     let model = args.value("--model")?;

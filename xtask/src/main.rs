@@ -37,7 +37,7 @@ cargo xtask <command> [options]
               --shape NAME --quant TYPE --out FILE [--seed N]
   bench       time the package in a headless browser, side by side with a peer
               [--model FILE | --shape NAME --quant TYPE] [--peer wllama|none] [--backend cpu|webgpu]
-              [--threads N] [--build simd|relaxed] [--runs N] [--prompt N] [--tokens N] [--full] [--json]
+              [--threads N] [--build simd|relaxed] [--runs N] [--prompts N,N…] [--tokens N] [--full] [--json]
               [--profile dist|release]
   package     the npm tarball, the static site and the extension under dist/
 
