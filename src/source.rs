@@ -8,7 +8,9 @@ use crate::error::Result;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod file;
+mod hashing;
 mod memory;
+mod replay;
 #[cfg(target_arch = "wasm32")]
 mod blob;
 #[cfg(target_arch = "wasm32")]
@@ -20,7 +22,9 @@ pub use blob::BlobSource;
 pub use file::FileSource;
 #[cfg(target_arch = "wasm32")]
 pub use http::{HttpSource, RequestRecord, requests};
+pub use hashing::HashingSource;
 pub use memory::MemorySource;
+pub use replay::ReplaySource;
 
 /// A future that need not be `Send`: everything of a page runs in one worker.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;

@@ -35,7 +35,10 @@ export interface LoadOptions {
   threads?: number;
   /** Keep downloaded models in the origin private file system (default), or not at all. */
   cache?: "opfs" | "none";
-  /** Refuse bytes with another SHA-256. */
+  /**
+   * The file's SHA-256 in hexadecimal; `load` rejects other bytes with `hash_mismatch`. The file is hashed while it
+   * arrives, all of it. For models in one file.
+   */
   sha256?: string;
   /** Cut the worker off from the network once loaded. */
   seal?: boolean;
@@ -77,6 +80,8 @@ export interface EngineInfo {
   build: string;
   license: string | null;
   sizeBytes: number;
+  /** The file's SHA-256, if the `sha256` option asked for its check; else null. */
+  sha256: string | null;
   hasChatTemplate: boolean;
 }
 
