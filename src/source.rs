@@ -15,6 +15,8 @@ mod replay;
 mod blob;
 #[cfg(target_arch = "wasm32")]
 mod http;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod retry;
 
 #[cfg(target_arch = "wasm32")]
 pub use blob::BlobSource;
