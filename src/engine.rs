@@ -8,7 +8,7 @@
 mod cpu;
 mod naive;
 
-pub use cpu::CpuEngine;
+pub use cpu::{CpuEngine, matrix_bytes};
 pub use naive::NaiveEngine;
 
 use crate::error::Result;

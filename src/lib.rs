@@ -19,6 +19,7 @@ pub mod kernels;
 pub mod recording;
 
 pub mod engine;
+pub mod budget;
 pub mod network;
 pub mod session;
 

@@ -7,13 +7,14 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use web_time::Instant;
 
+use crate::budget::{MEMORY_LIMIT, MemoryBytes};
 use crate::cancel::Cancel;
 use crate::chat::{self, ChatTemplate, TemplateInput};
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::generate::{Event, Generator, Outcome, TextStart};
 use crate::gguf::Gguf;
 use crate::info::Info;
-use crate::network::{Backend, Network};
+use crate::network::{Backend, Draft, Network};
 use crate::request::{ChatParams, LoadOptions, Prompt, Request};
 use crate::score;
 use crate::session::Session;
@@ -67,6 +68,27 @@ pub struct Score {
     pub perplexity: f64,
 }
 
+/// What loading a model would take. Field names are those of the JavaScript API.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Estimate {
+    /// Whether it can be loaded here.
+    pub fits: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Size of the file or files.
+    pub download_bytes: u64,
+    /// Memory, once loaded.
+    pub memory_bytes: MemoryBytes,
+    /// Tokens that a sequence would hold.
+    pub context_length: usize,
+    /// `cpu` or `webgpu`
+    pub backend: String,
+    /// Whether the bytes are already here.
+    pub cached: bool,
+}
+
 /// Time between two reports of progress while bytes move.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -110,6 +132,27 @@ impl Model {
         on_progress(Progress { phase: Phase::Download, loaded: total, total });
         on_progress(Progress { phase: Phase::Ready, loaded: total, total });
         Ok(Self { info, tokenizer, template, context_length, runner: Mutex::new(Runner { network, session }) })
+    }
+
+    /// What loading would take, from the header or headers alone.
+    ///
+    /// # Errors
+    /// As [`Model::load`], but for what only the weights can show; that a model does not fit is no error.
+    pub async fn estimate(parts: &[Box<dyn Source>], options: &LoadOptions) -> Result<Estimate> {
+        options.backend()?;
+        let gguf = Gguf::read(parts).await?;
+        let draft = Draft::read(&gguf, options.context_length)?;
+        let fitting = draft.budget.fit(draft.context_length, draft.asked_for, MEMORY_LIMIT);
+        let context_length = *fitting.as_ref().unwrap_or(&draft.context_length);
+        Ok(Estimate {
+            fits: fitting.is_ok(),
+            reason: fitting.err().map(|error| error.detail().to_string()),
+            download_bytes: gguf.total_bytes,
+            memory_bytes: draft.budget.with(context_length),
+            context_length,
+            backend: "cpu".into(),
+            cached: false,
+        })
     }
 
     /// What the model is and how it runs.
@@ -258,10 +301,12 @@ impl Model {
 
 /// The hash that a file must have, and who computes it.
 type Hash = (Rc<HashingSource>, String);
+/// A model's files.
+type Parts = Vec<Box<dyn Source>>;
 
 /// `parts`, hashed as they are read if a hash is asked for. Not otherwise: it costs time, and what no tensor needs
 /// would be read too.
-fn hashed(mut parts: Vec<Box<dyn Source>>, expected: Option<String>) -> Result<(Vec<Box<dyn Source>>, Option<Hash>)> {
+fn hashed(mut parts: Parts, expected: Option<String>) -> Result<(Parts, Option<Hash>)> {
     let Some(expected) = expected else { return Ok((parts, None)) };
     match parts.pop() {
         Some(part) if parts.is_empty() => {

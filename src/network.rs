@@ -1,14 +1,15 @@
 //! A model without its text side: token ids in, logits out.
 
+use crate::budget::{Budget, MEMORY_LIMIT};
 use crate::cancel::Cancel;
 use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, NaiveEngine, SequenceId};
 use crate::error::{Result, bail};
 use crate::forward;
 use crate::gguf::Gguf;
-use crate::recording::RopeTable;
+use crate::recording::{Recording, RopeTable};
 use crate::source::Source;
 use crate::spec::{RopeFactors, RopeSpec, Spec};
-use crate::weights::{self, Weights};
+use crate::weights::{self, Plan, Weights};
 
 /// Context where neither the caller nor the model asks for less.
 pub const DEFAULT_CONTEXT: usize = 4096;
@@ -50,14 +51,13 @@ impl Network {
         cancel: &Cancel,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<Self> {
-        let spec = Spec::read(gguf)?;
-        let context_length = context(&spec, context_length)?;
-        let (roles, plan) = Weights::plan(gguf, &spec)?;
-        let mut ropes = Vec::new();
+        let Draft { spec, plan, mut recording, budget, context_length: wanted, asked_for } =
+            Draft::read(gguf, context_length)?;
+        // Before anything large is fetched.
+        let context_length = budget.fit(wanted, asked_for, MEMORY_LIMIT)?;
         for rope in &spec.ropes {
-            ropes.push(rope_table(gguf, parts, rope, context_length).await?);
+            recording.ropes.push(rope_table(gguf, parts, rope, context_length).await?);
         }
-        let recording = forward::record(&spec, &roles, ropes);
         let can_rewind = recording.can_rewind();
         let mut engine = match backend {
             Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan)?),
@@ -108,6 +108,36 @@ impl Network {
             bail!(NumericError, "the model computed a logit that is no finite number at position {position}");
         }
         Ok(logits)
+    }
+}
+
+/// What a header alone says of a network.
+pub struct Draft {
+    spec: Spec,
+    plan: Plan,
+    /// Without its rope tables, which may need a tensor.
+    recording: Recording,
+    /// What it takes in memory.
+    pub budget: Budget,
+    /// Tokens that are wanted, whether they fit or not.
+    pub context_length: usize,
+    /// Whether the caller wanted them, or nobody said.
+    pub asked_for: bool,
+}
+
+impl Draft {
+    /// Reads the spec and plans the rest.
+    ///
+    /// # Errors
+    /// What reading the spec and the plan fails with; `invalid_request`.
+    pub fn read(gguf: &Gguf, context_length: Option<usize>) -> Result<Self> {
+        let spec = Spec::read(gguf)?;
+        let asked_for = context_length.is_some();
+        let context_length = context(&spec, context_length)?;
+        let (roles, plan) = Weights::plan(gguf, &spec)?;
+        let recording = forward::record(&spec, &roles, Vec::new());
+        let budget = Budget::cpu(&plan, &recording, PREFILL_CHUNK, spec.vocab);
+        Ok(Self { spec, plan, recording, budget, context_length, asked_for })
     }
 }
 

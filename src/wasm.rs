@@ -70,16 +70,27 @@ impl WasmModel {
     ) -> Result<WasmModel, JsValue> {
         let work = async {
             let options: LoadOptions = parse(&options)?;
-            let mut sources = Vec::new();
-            for part in parts {
-                sources.push(source(part, &signal).await?);
-            }
+            let sources = sources(parts, &signal).await?;
             let cancel = cancel(&signal);
             let mut report = |progress| call(&on_progress, &progress);
             Model::load(sources, &options, &cancel, &mut report).await
         };
         let model = work.await.map_err(thrown)?;
         Ok(WasmModel { model: Rc::new(model) })
+    }
+
+    /// What loading would take, from the header or headers alone; resolves to an Estimate JSON.
+    #[wasm_bindgen(unchecked_return_type = "string")]
+    pub async fn estimate(
+        #[wasm_bindgen(unchecked_param_type = "(string | Blob | Uint8Array)[]")] parts: Vec<JsValue>,
+        options: String,
+        signal: AbortSignal,
+    ) -> Result<JsValue, JsValue> {
+        let work = async {
+            let options: LoadOptions = parse(&options)?;
+            Model::estimate(&sources(parts, &signal).await?, &options).await
+        };
+        Ok(JsValue::from(text(&work.await.map_err(thrown)?)))
     }
 
     /// EngineInfo JSON.
@@ -154,6 +165,14 @@ impl WasmModel {
     pub fn network_requests(&self) -> String {
         text(&requests())
     }
+}
+
+async fn sources(parts: Vec<JsValue>, signal: &AbortSignal) -> Result<Vec<Box<dyn Source>>> {
+    let mut sources = Vec::new();
+    for part in parts {
+        sources.push(source(part, signal).await?);
+    }
+    Ok(sources)
 }
 
 async fn source(part: JsValue, signal: &AbortSignal) -> Result<Box<dyn Source>> {

@@ -39,9 +39,12 @@ export class Connection {
     };
   }
 
-  /** Loads the model; the answer is EngineInfo JSON. An abort leaves the worker as it is: the caller ends it. */
-  load(wasmUrl: string | null, parts: Part[], options: string, signals: AbortSignal[]): Promise<string> {
-    return this.#send((id) => ({ type: "load", id, wasmUrl, parts, options }), { signals }) as Promise<string>;
+  /**
+   * Loads the model, or reads its header; the answer is EngineInfo or Estimate JSON. An abort leaves the worker as it
+   * is: the caller ends it.
+   */
+  start(type: "load" | "estimate", wasmUrl: string | null, parts: Part[], options: string, signals: AbortSignal[]): Promise<string> {
+    return this.#send((id) => ({ type, id, wasmUrl, parts, options }), { signals }) as Promise<string>;
   }
 
   /** Carries out one call in the worker. An abort rejects at once; the worker is told and needs no answer. */

@@ -4,7 +4,7 @@ import { createEngine } from "./engine.js";
 import { TabmindError, abortError, invalid } from "./errors.js";
 import type { Part } from "./protocol.js";
 import { fields, readSignal, show, toJson } from "./request.js";
-import type { Engine, EngineInfo, LoadOptions, ModelPart, ModelSource, NetworkRequest, Progress } from "./types/engine.js";
+import type { Engine, EngineInfo, Estimate, LoadOptions, ModelPart, ModelSource, NetworkRequest, Progress } from "./types/engine.js";
 
 /**
  * Loads a model into a new worker.
@@ -13,6 +13,26 @@ import type { Engine, EngineInfo, LoadOptions, ModelPart, ModelSource, NetworkRe
  * const engine = await load("/models/smollm2-135m-q4_0.gguf", { onProgress: ({ loaded, total }) => console.log(loaded / total) });
  */
 export async function load(model: ModelSource, options: LoadOptions = {}): Promise<Engine> {
+  const { connection, json } = await start("load", model, options);
+  measureScripts(connection.requests);
+  return createEngine(connection, JSON.parse(json) as EngineInfo);
+}
+
+/**
+ * What `load` with the same arguments would take: memory, bytes to download, and whether it fits. Reads only the
+ * model's header; that a model does not fit is an answer and not an error.
+ *
+ * @example
+ * const { fits, reason, downloadBytes } = await estimate("/models/smollm2-135m-q4_0.gguf");
+ */
+export async function estimate(model: ModelSource, options: LoadOptions = {}): Promise<Estimate> {
+  const { connection, json } = await start("estimate", model, options);
+  connection.end(new TabmindError("closed", "the estimate is made"));
+  return JSON.parse(json) as Estimate;
+}
+
+/** Starts a worker with its first message. It is left running if that succeeds. */
+async function start(type: "load" | "estimate", model: ModelSource, options: LoadOptions): Promise<{ connection: Connection; json: string }> {
   const { onProgress, signal, assets, ...forRust } = fields("options", options) as LoadOptions;
   const signals = readSignal("signal", signal);
   if (onProgress !== undefined && typeof onProgress !== "function") {
@@ -20,7 +40,7 @@ export async function load(model: ModelSource, options: LoadOptions = {}): Promi
   }
   const optionsJson = toJson("options", forRust);
   if (typeof Worker === "undefined") {
-    throw new TabmindError("invalid_request", "load() needs Web Workers, and there are none here", {
+    throw new TabmindError("invalid_request", `${type}() needs Web Workers, and there are none here`, {
       hint: "call it in a browser; importing the package elsewhere, as in server-side rendering, is fine",
     });
   }
@@ -30,11 +50,9 @@ export async function load(model: ModelSource, options: LoadOptions = {}): Promi
   const connection = new Connection(startWorker(assets), (json) => onProgress?.(JSON.parse(json) as Progress));
   try {
     const wasmUrl = assets === undefined ? null : assetUrl(assets, "tabmind_bg.wasm");
-    const info = await connection.load(wasmUrl, parts, optionsJson, signals);
-    measureScripts(connection.requests);
-    return createEngine(connection, JSON.parse(info) as EngineInfo);
+    return { connection, json: await connection.start(type, wasmUrl, parts, optionsJson, signals) };
   } catch (error) {
-    connection.end(new TabmindError("closed", "the load failed"));
+    connection.end(new TabmindError("closed", `the ${type} failed`));
     throw error;
   }
 }

@@ -21,9 +21,12 @@ export type Method = keyof Methods;
 /** `{ method, args }` of one call. */
 export type Call = { [M in Method]: { method: M; args: Parameters<Methods[M]> } }[Method];
 
-/** From the page. `load` comes first and once, and its answer is EngineInfo JSON; ids are the page's, and unique. */
+/**
+ * From the page. `load` or `estimate` comes first and once; the answer is EngineInfo or Estimate JSON, and nothing
+ * follows an estimate. Ids are the page's, and unique.
+ */
 export type ToWorker =
-  | { type: "load"; id: number; wasmUrl: string | null; parts: Part[]; options: string }
+  | { type: "load" | "estimate"; id: number; wasmUrl: string | null; parts: Part[]; options: string }
   | { type: "call"; id: number; call: Call; events: boolean }
   | { type: "abort"; id: number };
 

@@ -10,6 +10,7 @@ export class WasmModel {
     onProgress: (json: string) => void,
     signal: AbortSignal,
   ): Promise<WasmModel>;
+  static estimate(parts: (string | Blob)[], optionsJson: string, signal: AbortSignal): Promise<string>;
   info(): string;
   generate(requestJson: string, onEvent: (json: string) => void, signal: AbortSignal): Promise<string>;
   tokenize(text: string, optionsJson: string): Uint32Array;

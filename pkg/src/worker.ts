@@ -14,6 +14,8 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
   switch (data.type) {
     case "load":
       return void answer(data.id, (signal) => load(data, signal));
+    case "estimate":
+      return void answer(data.id, (signal) => estimate(data, signal));
     case "call":
       return void answer(data.id, (signal) => run(data.call, data.events ? data.id : undefined, signal));
     case "abort":
@@ -47,8 +49,19 @@ async function answer(id: number, work: (signal: AbortSignal) => Promise<string 
   }
 }
 
-async function load(message: ToWorker & { type: "load" }, signal: AbortSignal): Promise<string> {
-  await init({ module_or_path: await fetchWasm(message.wasmUrl ?? new URL("./tabmind_bg.wasm", import.meta.url).href) });
+type Start = ToWorker & { type: "load" | "estimate" };
+
+async function start({ wasmUrl }: Start): Promise<void> {
+  await init({ module_or_path: await fetchWasm(wasmUrl ?? new URL("./tabmind_bg.wasm", import.meta.url).href) });
+}
+
+async function estimate(message: Start, signal: AbortSignal): Promise<string> {
+  await start(message);
+  return WasmModel.estimate(message.parts, message.options, signal);
+}
+
+async function load(message: Start, signal: AbortSignal): Promise<string> {
+  await start(message);
   post({ type: "requests", records: ownRequests() });
   model = await WasmModel.load(message.parts, message.options, (json) => post({ type: "progress", json }), signal);
   return model.info();

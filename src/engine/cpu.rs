@@ -13,6 +13,7 @@ mod simd;
 
 use self::attention::RopeAngles;
 use self::matrix::Matrix;
+pub use self::matrix::matrix_bytes;
 use self::project::Projector;
 use super::{Batch, Engine, SequenceId, WeightSink};
 use crate::error::{Error, ErrorKind, Result};

@@ -32,7 +32,7 @@ test("importing needs no browser, loading says that it does", async () => {
 });
 
 test("the public names", async () => {
-  assert.deepEqual(Object.keys(await import("tabmind")).toSorted(), ["TabmindError", "load"]);
+  assert.deepEqual(Object.keys(await import("tabmind")).toSorted(), ["TabmindError", "estimate", "load"]);
 });
 
 test("the tarball's files", { skip: !existsSync(join(dist, "tabmind_bg.wasm")) && "the wasm is not built" }, () => {

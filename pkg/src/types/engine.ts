@@ -29,7 +29,7 @@ export interface LoadOptions {
   backend?: "auto" | "webgpu" | "cpu";
   /** Which wasm build of the CPU engine runs; for tests and measurements. */
   build?: "auto" | "simd" | "relaxed";
-  /** Tokens of KV cache; default: the model's, at most 4096. */
+  /** Tokens of KV cache; default: the model's, at most 4096, and as many as fit into memory. */
   contextLength?: number;
   /** CPU threads; 1 where the page is not cross-origin isolated. */
   threads?: number;
@@ -58,6 +58,23 @@ export interface Progress {
   phase: "download" | "cache" | "verify" | "upload" | "compile" | "ready";
   loaded: number;
   total: number;
+}
+
+/** What loading a model would take. */
+export interface Estimate {
+  /** Whether it can be loaded here. */
+  fits: boolean;
+  /** Why not. */
+  reason?: string;
+  /** Size of the file or files; all of it is downloaded. */
+  downloadBytes: number;
+  /** Memory once loaded, by what it is for; the cache is that of a full context. */
+  memoryBytes: { weights: number; kvCache: number; scratch: number };
+  /** Tokens of context that `load` would take. */
+  contextLength: number;
+  backend: "webgpu" | "cpu";
+  /** Whether the bytes are already in this browser. */
+  cached: boolean;
 }
 
 /** What was loaded, and what runs it. */

@@ -75,6 +75,19 @@ impl ChunkShape {
     }
 }
 
+/// Bytes of memory that a matrix takes once it is repacked.
+pub fn matrix_bytes(format: Format, rows: usize, columns: usize) -> u64 {
+    let (rows, columns) = (rows as u64, columns as u64);
+    match (format.layout(), format) {
+        (Layout::Plain(..), Format::F32) => rows * columns * 4,
+        (Layout::Plain(..), _) => rows * columns * 2,
+        (Layout::Quantized(blocks), _) => {
+            let lanes = ChunkShape::of(blocks).lanes() * size_of::<Lane>();
+            rows.div_ceil(ROWS as u64) * (columns / BLOCK as u64) * lanes as u64
+        }
+    }
+}
+
 impl Matrix {
     /// A zero matrix.
     pub fn new(format: Format, rows: usize, columns: usize) -> Result<Self> {
@@ -219,6 +232,12 @@ mod tests {
             let row_bytes = format.row_bytes(columns);
             let bytes: Vec<u8> = (0..rows * row_bytes).map(|i| (i * 7919 % 251) as u8 & 0x3b).collect();
             let mut matrix = Matrix::new(format, rows, columns).unwrap();
+            let stored = match matrix.data() {
+                Data::F32(values) => size_of_val(&values[..]),
+                Data::Half(values, _) => size_of_val(&values[..]),
+                Data::Quantized(quantized) => size_of_val(&quantized.lanes[..]),
+            };
+            assert_eq!(matrix_bytes(format, rows, columns), stored as u64, "{format:?}");
             matrix.write(3, &bytes[3 * row_bytes..]);
             matrix.write(0, &bytes[..3 * row_bytes]);
             for row in 0..rows {
