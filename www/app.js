@@ -55,7 +55,7 @@ function showState(state) {
 
 function showPicker() {
   for (const view of allViews) view.stop();
-  if (engine) back.textContent = `Back to ${engine.info.name}`;
+  if (engine) back.setAttribute("aria-label", `Back to ${engine.info.name}`);
   showState("empty");
 }
 
