@@ -1,2 +1,38 @@
 //! Small language models that run inside a browser tab.
+//!
+//! Modules are declared in the order in which data travels: bytes → container → spec → weights →
+//! recording → engine → session → generation.
+
+pub mod cancel;
 pub mod error;
+pub mod source;
+
+pub mod gguf;
+pub mod spec;
+pub mod weights;
+
+pub mod chat;
+pub mod tokenizer;
+
+pub mod forward;
+pub mod kernels;
+pub mod recording;
+
+pub mod engine;
+pub mod network;
+pub mod session;
+
+pub mod generate;
+pub mod request;
+pub mod sampler;
+mod stop;
+mod task;
+
+pub mod info;
+pub mod model;
+
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;
+
+pub use error::{Error, ErrorKind, Result};
+pub use model::Model;

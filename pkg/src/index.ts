@@ -1,0 +1,4 @@
+export { load } from "./load.js";
+export { TabmindError, type TabmindErrorCode } from "./errors.js";
+export type * from "./types/chat.js";
+export type * from "./types/engine.js";

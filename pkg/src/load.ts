@@ -1,0 +1,121 @@
+// Starts a worker for a model: where the package's files are, what the model's parts are, which options go to Rust.
+import { Connection } from "./connection.js";
+import { createEngine } from "./engine.js";
+import { TabmindError, abortError, invalid } from "./errors.js";
+import type { Part } from "./protocol.js";
+import { fields, readSignal, show, toJson } from "./request.js";
+import type { Engine, EngineInfo, LoadOptions, ModelPart, ModelSource, NetworkRequest, Progress } from "./types/engine.js";
+
+/**
+ * Loads a model into a new worker.
+ *
+ * @example
+ * const engine = await load("/models/smollm2-135m-q4_0.gguf", { onProgress: ({ loaded, total }) => console.log(loaded / total) });
+ */
+export async function load(model: ModelSource, options: LoadOptions = {}): Promise<Engine> {
+  const { onProgress, signal, assets, ...forRust } = fields("options", options) as LoadOptions;
+  const signals = readSignal("signal", signal);
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw invalid("onProgress", `expected a function, found ${show(onProgress)}`);
+  }
+  const optionsJson = toJson("options", forRust);
+  if (typeof Worker === "undefined") {
+    throw new TabmindError("invalid_request", "load() needs Web Workers, and there are none here", {
+      hint: "call it in a browser; importing the package elsewhere, as in server-side rendering, is fine",
+    });
+  }
+  const parts = await readModel(model, assets);
+  if (signals.some(({ aborted }) => aborted)) throw abortError();
+
+  const connection = new Connection(startWorker(assets), (json) => onProgress?.(JSON.parse(json) as Progress));
+  try {
+    const wasmUrl = assets === undefined ? null : assetUrl(assets, "tabmind_bg.wasm");
+    const info = await connection.load(wasmUrl, parts, optionsJson, signals);
+    measureScripts(connection.requests);
+    return createEngine(connection, JSON.parse(info) as EngineInfo);
+  } catch (error) {
+    connection.end(new TabmindError("closed", "the load failed"));
+    throw error;
+  }
+}
+
+/** The worker reports its own script first; its size, and what it imports, are in the page's timeline only. */
+function measureScripts(requests: NetworkRequest[]): void {
+  const script = requests[0];
+  if (script === undefined) return;
+  const measured = [script.url, new URL("tabmind.js", script.url).href].flatMap((url) => {
+    const entry = performance.getEntriesByName(url, "resource").at(-1) as PerformanceResourceTiming | undefined;
+    return entry === undefined ? [] : [{ url, bytes: entry.encodedBodySize, at: performance.timeOrigin + entry.startTime }];
+  });
+  if (measured.length > 0) requests.splice(0, 1, ...measured);
+}
+
+async function readModel(model: ModelSource, assets: LoadOptions["assets"]): Promise<Part[]> {
+  if (!Array.isArray(model)) return [await readPart("model", model, assets)];
+  if (model.length === 0) throw invalid("model", "expected at least one file, found an empty array");
+  return Promise.all(model.map((part, index) => readPart(`model[${index}]`, part, assets)));
+}
+
+async function readPart(field: string, part: ModelPart, assets: LoadOptions["assets"]): Promise<Part> {
+  if (part instanceof Blob) return part;
+  if (part instanceof URL) return part.href;
+  if (part instanceof ArrayBuffer) return toBlob(new Uint8Array(part));
+  if (part instanceof Uint8Array) return toBlob(part);
+  if (typeof part !== "string") {
+    throw invalid(field, `expected a URL, File, Blob, ArrayBuffer or Uint8Array, found ${show(part)}`);
+  }
+  if (part.startsWith("hf:")) return part;
+  if (part.startsWith("embedded:")) return assetUrl(assets, `models/${part.slice("embedded:".length)}.gguf`);
+  try {
+    return new URL(part, document.baseURI).href;
+  } catch (cause) {
+    throw new TabmindError("invalid_request", `${field}: ${show(part)} is not a URL`, { cause });
+  }
+}
+
+/**
+ * Bytes as a blob, which the worker reads by range. Copied piece by piece with pauses, because copying a model at once
+ * would block the page; transferring would not, but it would take the caller's buffer away.
+ */
+async function toBlob(bytes: Uint8Array): Promise<Blob> {
+  const pieceBytes = 4 << 20;
+  const pieces: Blob[] = [];
+  for (let at = 0; at < bytes.length; at += pieceBytes) {
+    if (at > 0) await new Promise((resolve) => setTimeout(resolve));
+    pieces.push(new Blob([bytes.subarray(at, at + pieceBytes) as Uint8Array<ArrayBuffer>]));
+  }
+  return new Blob(pieces);
+}
+
+/** The absolute URL of one of the package's files. */
+function assetUrl(assets: LoadOptions["assets"], file: string): string {
+  if (typeof assets === "function") return new URL(assets(file), document.baseURI).href;
+  if (assets === undefined) return new URL(file, besideThisModule()).href;
+  const base = new URL(assets, document.baseURI).href;
+  return new URL(file, base.endsWith("/") ? base : `${base}/`).href;
+}
+
+// Not `new URL(file, import.meta.url)`, which bundlers would take for an asset of their own.
+function besideThisModule(): string {
+  return import.meta.url.replace(/[^/]*$/u, "");
+}
+
+/** Blob URLs of the scripts that start a worker of another origin, by its URL: one each, for as long as the page lives. */
+const starters = new Map<string, string>();
+
+function startWorker(assets: LoadOptions["assets"]): Worker {
+  const name = "tabmind";
+  if (assets === undefined && new URL(import.meta.url).origin === location.origin) {
+    // Bundlers know exactly this form.
+    return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name });
+  }
+  const url = assetUrl(assets, "worker.js");
+  if (new URL(url).origin === location.origin) return new Worker(url, { type: "module", name });
+  // A worker must come from the page's origin, but may import from any that allows it by CORS.
+  let starter = starters.get(url);
+  if (starter === undefined) {
+    starter = URL.createObjectURL(new Blob([`import ${JSON.stringify(url)};`], { type: "text/javascript" }));
+    starters.set(url, starter);
+  }
+  return new Worker(starter, { type: "module", name });
+}

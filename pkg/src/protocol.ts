@@ -1,0 +1,36 @@
+// What the page and its worker say to each other: a closed union in each direction. Requests, results and events are
+// the JSON texts of the wasm façade, passed on unread, so that one validator (Rust) sees exactly what the user wrote.
+import type { WireError } from "./errors.js";
+import type { NetworkRequest } from "./types/engine.js";
+
+/** One file of a model as the worker gets it: an absolute URL, an `hf:` name, or bytes that are read by range. */
+export type Part = string | Blob;
+
+/** Calls that the worker carries out, with what they take and give. `generate` also sends events when asked to. */
+export interface Methods {
+  generate(request: string): string;
+  tokenize(text: string, options: string): Uint32Array;
+  detokenize(ids: Uint32Array): string;
+  countTokens(input: string): number;
+  applyChatTemplate(messages: string, options: string): string;
+  stats(): string;
+}
+export type Method = keyof Methods;
+
+/** `{ method, args }` of one call. */
+export type Call = { [M in Method]: { method: M; args: Parameters<Methods[M]> } }[Method];
+
+/** From the page. `load` comes first and once, and its answer is EngineInfo JSON; ids are the page's, and unique. */
+export type ToWorker =
+  | { type: "load"; id: number; wasmUrl: string | null; parts: Part[]; options: string }
+  | { type: "call"; id: number; call: Call; events: boolean }
+  | { type: "abort"; id: number };
+
+/** From the worker. After `died` nothing follows. */
+export type FromWorker =
+  | { type: "progress"; json: string }
+  | { type: "event"; id: number; json: string }
+  | { type: "result"; id: number; value: string | number | Uint32Array }
+  | { type: "error"; id: number; error: WireError }
+  | { type: "requests"; records: NetworkRequest[] }
+  | { type: "died"; error: WireError };

@@ -1,0 +1,131 @@
+import type {
+  CallOptions,
+  ChatChunk,
+  ChatCompletion,
+  ChatMessage,
+  ChatParams,
+  Completion,
+  CompletionChunk,
+  CompletionParams,
+  Tool,
+} from "./chat.js";
+
+/**
+ * Where a model comes from: a URL (relative ones are resolved against the page), `"hf:owner/repo/file.gguf"`,
+ * `"embedded:name"` (a model that ships with the package's assets), a file, or bytes; an array is a model that was
+ * split with gguf-split, in order.
+ *
+ * Bytes are copied, in pieces, so the caller's buffer stays usable; it must not change until `load` settles. For
+ * large models pass a `File` or `Blob`, which is not copied.
+ */
+export type ModelSource = ModelPart | ModelPart[];
+
+/** One file of a model. */
+export type ModelPart = string | URL | Blob | ArrayBuffer | Uint8Array;
+
+/** Options of `load`. */
+export interface LoadOptions {
+  /** `"auto"` (default) takes what is faster for this model on this machine. */
+  backend?: "auto" | "webgpu" | "cpu";
+  /** Which wasm build of the CPU engine runs; for tests and measurements. */
+  build?: "auto" | "simd" | "relaxed";
+  /** Tokens of KV cache; default: the model's, at most 4096. */
+  contextLength?: number;
+  /** CPU threads; 1 where the page is not cross-origin isolated. */
+  threads?: number;
+  /** Keep downloaded models in the origin private file system (default), or not at all. */
+  cache?: "opfs" | "none";
+  /** Refuse bytes with another SHA-256. */
+  sha256?: string;
+  /** Cut the worker off from the network once loaded. */
+  seal?: boolean;
+  /** Called at least every 250 ms while bytes move. */
+  onProgress?: (progress: Progress) => void;
+  /** Aborts the load; it rejects with an `AbortError` and nothing stays behind. */
+  signal?: AbortSignal;
+  /**
+   * Where `worker.js` and `tabmind_bg.wasm` (and `models/*.gguf` for `embedded:`) are: a base URL, or a function from
+   * the file's name to its URL. Default: beside this module. `worker.js` imports `./tabmind.js` from beside itself.
+   */
+  assets?: string | URL | ((file: string) => string | URL);
+}
+
+/** How far a load has come, in bytes of the current phase. */
+export interface Progress {
+  phase: "download" | "cache" | "verify" | "upload" | "compile" | "ready";
+  loaded: number;
+  total: number;
+}
+
+/** What was loaded, and what runs it. */
+export interface EngineInfo {
+  architecture: string;
+  name: string;
+  quantization: string;
+  parameters: number;
+  /** Tokens that prompt and answer can have together. */
+  contextLength: number;
+  /** Tokens that the model was trained for. */
+  trainedContextLength: number;
+  vocabSize: number;
+  backend: "webgpu" | "cpu";
+  /** Why this backend was taken. */
+  backendReason: string;
+  /** The GPU's name, or null on the CPU. */
+  adapter: string | null;
+  threads: number;
+  build: string;
+  license: string | null;
+  sizeBytes: number;
+  hasChatTemplate: boolean;
+}
+
+/** Counters of the engine; which ones there are depends on the backend. */
+export interface EngineStats {
+  /** Bytes of wasm memory, which never shrinks while the engine is open. */
+  heapBytes: number;
+  /** Tokens of the last call that the next one need not compute again, if it begins alike; null while one runs. */
+  cachedTokens: number | null;
+  [counter: string]: number | null;
+}
+
+/** A request that the package made: the model's, and those for its own worker and wasm. */
+export interface NetworkRequest {
+  url: string;
+  /** Bytes of the body that arrived; 0 where the browser does not tell (a cross-origin script). */
+  bytes: number;
+  /** When it started, in milliseconds since 1970. */
+  at: number;
+}
+
+/** Chat in OpenAI's shape. */
+export interface ChatCompletions {
+  create(params: ChatParams & { stream?: false }, options?: CallOptions): Promise<ChatCompletion>;
+  create(params: ChatParams & { stream: true }, options?: CallOptions): Promise<AsyncIterable<ChatChunk>>;
+  create(params: ChatParams, options?: CallOptions): Promise<ChatCompletion | AsyncIterable<ChatChunk>>;
+}
+
+/** Plain completion in OpenAI's legacy shape. */
+export interface Completions {
+  create(params: CompletionParams & { stream?: false }, options?: CallOptions): Promise<Completion>;
+  create(params: CompletionParams & { stream: true }, options?: CallOptions): Promise<AsyncIterable<CompletionChunk>>;
+  create(params: CompletionParams, options?: CallOptions): Promise<Completion | AsyncIterable<CompletionChunk>>;
+}
+
+/** A loaded model. Calls may overlap: they are queued. */
+export interface Engine {
+  readonly info: EngineInfo;
+  readonly chat: { readonly completions: ChatCompletions };
+  readonly completions: Completions;
+  /** Token ids of `text`; by default without BOS/EOS, and with markers such as `</s>` taken as plain text. */
+  tokenize(text: string, options?: { addSpecial?: boolean; parseSpecial?: boolean }): Promise<number[]>;
+  detokenize(ids: ArrayLike<number>): Promise<string>;
+  /** Tokens of a text, or of a conversation after the chat template. */
+  countTokens(input: string | ChatMessage[]): Promise<number>;
+  applyChatTemplate(messages: ChatMessage[], options?: { tools?: Tool[]; addGenerationPrompt?: boolean }): Promise<string>;
+  stats(): Promise<EngineStats>;
+  /** Every request that was made for this engine, oldest first. */
+  networkRequests(): NetworkRequest[];
+  /** Stops everything and frees GPU and wasm memory. Pending and later calls reject with `closed`. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,126 @@
+// Runs in a dedicated module Worker: starts the wasm once, carries out the page's calls, passes events on unread.
+import init, { WasmModel } from "./tabmind.js";
+import type { WireError } from "./errors.js";
+import type { Call, FromWorker, ToWorker } from "./protocol.js";
+import type { NetworkRequest } from "./types/engine.js";
+
+const post = (message: FromWorker): void => self.postMessage(message);
+
+const controllers = new Map<number, AbortController>();
+let model: WasmModel | undefined;
+let reportedRequests = 0;
+
+self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
+  switch (data.type) {
+    case "load":
+      return void answer(data.id, (signal) => load(data, signal));
+    case "call":
+      return void answer(data.id, (signal) => run(data.call, data.events ? data.id : undefined, signal));
+    case "abort":
+      return controllers.get(data.id)?.abort();
+  }
+});
+
+// A trap inside a future surfaces here and not at the call, whose promise never settles.
+self.addEventListener("error", (event) => {
+  event.preventDefault();
+  die(event.error ?? event.message);
+});
+self.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  die(event.reason);
+});
+self.addEventListener("messageerror", () => die("a message to the worker could not be read"));
+
+async function answer(id: number, work: (signal: AbortSignal) => Promise<string | number | Uint32Array>): Promise<void> {
+  const controller = new AbortController();
+  controllers.set(id, controller);
+  try {
+    const value = await work(controller.signal);
+    reportRequests();
+    post({ type: "result", id, value });
+  } catch (error) {
+    if (isWireError(error)) post({ type: "error", id, error: { ...error } });
+    else die(error);
+  } finally {
+    controllers.delete(id);
+  }
+}
+
+async function load(message: ToWorker & { type: "load" }, signal: AbortSignal): Promise<string> {
+  await init({ module_or_path: await fetchWasm(message.wasmUrl ?? new URL("./tabmind_bg.wasm", import.meta.url).href) });
+  post({ type: "requests", records: ownRequests() });
+  model = await WasmModel.load(message.parts, message.options, (json) => post({ type: "progress", json }), signal);
+  return model.info();
+}
+
+async function run(call: Call, eventsFor: number | undefined, signal: AbortSignal): Promise<string | number | Uint32Array> {
+  if (model === undefined) throw new Error(`${call.method} before load`);
+  switch (call.method) {
+    case "generate": {
+      const onEvent = (json: string): void => {
+        if (eventsFor !== undefined) post({ type: "event", id: eventsFor, json });
+      };
+      return model.generate(...call.args, onEvent, signal);
+    }
+    case "tokenize":
+      return model.tokenize(...call.args);
+    case "detokenize":
+      return model.detokenize(...call.args);
+    case "countTokens":
+      return model.countTokens(...call.args);
+    case "applyChatTemplate":
+      return model.applyChatTemplate(...call.args);
+    case "stats":
+      return model.stats();
+  }
+}
+
+async function fetchWasm(url: string): Promise<Response> {
+  const hint = "the `assets` option says where the package's files are";
+  let response: Response;
+  try {
+    response = await fetch(url, { credentials: "same-origin" });
+  } catch (error) {
+    throw { code: "network", message: `${url} (the wasm module) could not be fetched: ${String(error)}`, hint } satisfies WireError;
+  }
+  if (response.ok) return response;
+  throw { code: "http_status", message: `${url} (the wasm module) answered ${response.status}`, hint } satisfies WireError;
+}
+
+/** This script, whose size only the page can know, and the wasm; the model's requests are Rust's to report. */
+function ownRequests(): NetworkRequest[] {
+  const entries = performance.getEntriesByType("resource") as PerformanceResourceTiming[];
+  const records = entries.map(({ name, encodedBodySize, startTime }) => ({
+    url: name,
+    bytes: encodedBodySize,
+    at: performance.timeOrigin + startTime,
+  }));
+  return [{ url: import.meta.url, bytes: 0, at: performance.timeOrigin }, ...records];
+}
+
+function reportRequests(): void {
+  if (model === undefined) return;
+  const all = JSON.parse(model.networkRequests()) as NetworkRequest[];
+  if (all.length > reportedRequests) post({ type: "requests", records: all.slice(reportedRequests) });
+  reportedRequests = all.length;
+}
+
+function isWireError(error: unknown): error is WireError {
+  return typeof error === "object" && error !== null && !(error instanceof Error) && "code" in error && "message" in error;
+}
+
+// The panic hook writes to the console; its text says more than the trap that follows.
+let lastPanic: string | undefined;
+const consoleError = console.error.bind(console);
+console.error = (...args: unknown[]): void => {
+  const text = args.map(String).join(" ");
+  if (text.includes("panicked at")) lastPanic = text.split("\n\nStack:")[0];
+  consoleError(...args);
+};
+
+/** Nothing that runs in this worker can be trusted any more. */
+function die(error: unknown): void {
+  const message = `the engine failed: ${lastPanic ?? String(error)}`;
+  post({ type: "died", error: { code: "worker_died", message, hint: "load the model again; if it happens twice, please report it" } });
+}

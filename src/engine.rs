@@ -1,0 +1,113 @@
+//! Who executes a recording.
+//!
+//! - [`NaiveEngine`]: the kernels' naive twins on dequantised f32 weights, the oracle of the others.
+//! - [`CpuEngine`]: repacked weights, integer dot products, SIMD.
+//!
+//! All implement the same ops and know nothing of any model.
+
+mod cpu;
+mod naive;
+
+pub use cpu::CpuEngine;
+pub use naive::NaiveEngine;
+
+use crate::error::Result;
+use crate::recording::{MatrixId, VectorId};
+
+/// Takes weights as they stream in, in any order.
+pub trait WeightSink {
+    /// Rows of a matrix from row `first` on, in the file's format; `bytes` holds whole rows.
+    ///
+    /// # Errors
+    /// `out_of_memory`, or what the engine's device fails with.
+    fn rows(&mut self, id: MatrixId, first: usize, bytes: &[u8]) -> Result<()>;
+
+    /// A whole vector.
+    fn vector(&mut self, id: VectorId, values: Vec<f32>);
+}
+
+/// One sequence's caches in an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SequenceId(pub usize);
+
+/// Tokens to run through the model.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    /// Whose caches to read and extend.
+    pub sequence: SequenceId,
+    /// Ids, each below the vocabulary's size.
+    pub tokens: &'a [u32],
+    /// Position of the first token. What the caches hold from there on is overwritten.
+    pub position: usize,
+    /// First token of the batch whose logits are wanted; `tokens.len()` for none.
+    pub first_logits: usize,
+}
+
+/// Executes recordings.
+#[allow(async_fn_in_trait, reason = "everything of a page runs in one worker: no future needs to be Send")]
+pub trait Engine: WeightSink {
+    /// Caches for a sequence of at most `context` tokens.
+    ///
+    /// # Errors
+    /// `out_of_memory`
+    fn open(&mut self, context: usize) -> Result<SequenceId>;
+
+    /// Frees a sequence's caches.
+    fn close(&mut self, sequence: SequenceId);
+
+    /// Runs a batch. Afterwards [`Engine::logits`] holds `[wanted tokens, vocabulary]`.
+    ///
+    /// # Errors
+    /// What the engine's device fails with.
+    async fn run(&mut self, batch: Batch<'_>) -> Result<()>;
+
+    /// Logits of the last run.
+    fn logits(&mut self) -> &mut [f32];
+}
+
+/// The engine that a model runs on.
+#[allow(clippy::large_enum_variant, reason = "there is one engine per model")]
+pub enum AnyEngine {
+    /// The oracle.
+    Naive(NaiveEngine),
+    /// SIMD on the CPU.
+    Cpu(CpuEngine),
+}
+
+/// Calls the same method on whichever engine it is.
+macro_rules! each {
+    ($self:expr, $engine:ident => $call:expr) => {
+        match $self {
+            AnyEngine::Naive($engine) => $call,
+            AnyEngine::Cpu($engine) => $call,
+        }
+    };
+}
+
+impl WeightSink for AnyEngine {
+    fn rows(&mut self, id: MatrixId, first: usize, bytes: &[u8]) -> Result<()> {
+        each!(self, engine => engine.rows(id, first, bytes))
+    }
+
+    fn vector(&mut self, id: VectorId, values: Vec<f32>) {
+        each!(self, engine => engine.vector(id, values));
+    }
+}
+
+impl Engine for AnyEngine {
+    fn open(&mut self, context: usize) -> Result<SequenceId> {
+        each!(self, engine => engine.open(context))
+    }
+
+    fn close(&mut self, sequence: SequenceId) {
+        each!(self, engine => engine.close(sequence));
+    }
+
+    async fn run(&mut self, batch: Batch<'_>) -> Result<()> {
+        each!(self, engine => engine.run(batch).await)
+    }
+
+    fn logits(&mut self) -> &mut [f32] {
+        each!(self, engine => engine.logits())
+    }
+}

@@ -1,0 +1,232 @@
+//! Weight matrices as the kernels want them.
+//!
+//! Quantised ones are stored in groups of four rows and blocks of 32 columns. A chunk, one block of one
+//! group, is a run of 16-byte lanes:
+//!
+//! | lanes | content |
+//! |---|---|
+//! | G | scale of each of the four rows (f32), for each of the block's G groups (1 or 2) |
+//! | G, or none | min of each of the four rows, likewise |
+//! | 4 or 8 | quants: lane j holds columns 4j.. of the four rows, four bytes each; or as nibbles, columns 4j.. low and 16 + 4j.. high |
+//!
+//! So one lane of a 4 × i32 accumulator belongs to one row, and nothing is summed across lanes before a block's end.
+
+use super::simd::Lane;
+use super::zeroed;
+use crate::error::Result;
+use crate::kernels::formats::{Blocks, Format, Layout, Unpacked};
+
+/// Rows that are interleaved.
+pub const ROWS: usize = 4;
+/// Columns of a chunk: what shares an activation scale.
+pub const BLOCK: usize = 32;
+
+/// A repacked matrix.
+pub struct Matrix {
+    pub rows: usize,
+    pub columns: usize,
+    format: Format,
+    data: Data,
+}
+
+pub enum Data {
+    /// `[rows, columns]` of f32.
+    F32(Vec<f32>),
+    /// `[rows, columns]` of 16-bit floats, and how a row becomes f32.
+    Half(Vec<u16>, fn(u16) -> f32),
+    /// Interleaved chunks.
+    Quantized(Quantized),
+}
+
+/// `[row groups, blocks]` of chunks.
+pub struct Quantized {
+    pub lanes: Vec<Lane>,
+    pub shape: ChunkShape,
+}
+
+/// What a chunk consists of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ChunkShape {
+    /// Quants are nibbles, not bytes.
+    pub nibbles: bool,
+    /// Scales per row: 2 where 16 columns share one, else 1.
+    pub groups: usize,
+    /// Whether there are mins.
+    pub has_min: bool,
+    /// Stored quants are larger than the true ones by this much.
+    pub zero: i8,
+}
+
+impl ChunkShape {
+    fn of(blocks: &Blocks) -> Self {
+        let nibbles = i16::from(blocks.range.1) - i16::from(blocks.range.0) < 16;
+        let zero = if nibbles { -blocks.range.0 } else { 0 };
+        Self { nibbles, groups: BLOCK / blocks.group_len, has_min: blocks.has_min, zero }
+    }
+
+    /// Lanes before the quants.
+    pub fn header(self) -> usize {
+        self.groups * (1 + usize::from(self.has_min))
+    }
+
+    /// Lanes of a chunk.
+    pub fn lanes(self) -> usize {
+        self.header() + if self.nibbles { 4 } else { 8 }
+    }
+}
+
+impl Matrix {
+    /// A zero matrix.
+    pub fn new(format: Format, rows: usize, columns: usize) -> Result<Self> {
+        let data = match (format.layout(), format) {
+            (Layout::Plain(..), Format::F32) => Data::F32(zeroed(rows * columns, "the weights")?),
+            (Layout::Plain(..), Format::F16) => Data::Half(zeroed(rows * columns, "the weights")?, f16_to_f32),
+            (Layout::Plain(..), _) => Data::Half(zeroed(rows * columns, "the weights")?, bf16_to_f32),
+            (Layout::Quantized(blocks), _) => {
+                let shape = ChunkShape::of(blocks);
+                let chunks = rows.div_ceil(ROWS) * (columns / BLOCK);
+                Data::Quantized(Quantized { lanes: zeroed(chunks * shape.lanes(), "the weights")?, shape })
+            }
+        };
+        Ok(Self { rows, columns, format, data })
+    }
+
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// Takes rows `first ..` in the file's format.
+    pub fn write(&mut self, first: usize, bytes: &[u8]) {
+        let at = first * self.columns;
+        match &mut self.data {
+            Data::F32(values) => {
+                let source = bytes.as_chunks::<4>().0;
+                values[at..].iter_mut().zip(source).for_each(|(v, &b)| *v = f32::from_le_bytes(b));
+            }
+            Data::Half(values, _) => {
+                let source = bytes.as_chunks::<2>().0;
+                values[at..].iter_mut().zip(source).for_each(|(v, &b)| *v = u16::from_le_bytes(b));
+            }
+            Data::Quantized(quantized) => {
+                let Layout::Quantized(blocks) = self.format.layout() else { return };
+                let row_bytes = self.format.row_bytes(self.columns);
+                for (row, bytes) in (first..).zip(bytes.chunks_exact(row_bytes)) {
+                    quantized.write_row(blocks, self.columns, row, bytes);
+                }
+            }
+        }
+    }
+
+    /// Row `row` as f32.
+    pub fn row(&self, row: usize, out: &mut [f32]) {
+        let range = row * self.columns..(row + 1) * self.columns;
+        match &self.data {
+            Data::F32(values) => out.copy_from_slice(&values[range]),
+            Data::Half(values, widen) => out.iter_mut().zip(&values[range]).for_each(|(o, &v)| *o = widen(v)),
+            Data::Quantized(quantized) => quantized.row(self.columns, row, out),
+        }
+    }
+}
+
+impl Quantized {
+    fn chunk_start(&self, columns: usize, row: usize, block: usize) -> usize {
+        (row / ROWS * (columns / BLOCK) + block) * self.shape.lanes()
+    }
+
+    fn write_row(&mut self, blocks: &Blocks, columns: usize, row: usize, bytes: &[u8]) {
+        let mut unpacked = Unpacked::default();
+        for (index, bytes) in bytes.chunks_exact(blocks.bytes).enumerate() {
+            (blocks.unpack)(bytes, &mut unpacked);
+            for part in 0..blocks.len / BLOCK {
+                let start = self.chunk_start(columns, row, index * (blocks.len / BLOCK) + part);
+                self.write_chunk_row(start, row % ROWS, &unpacked, part);
+            }
+        }
+    }
+
+    /// Writes one row's share of a chunk from part `part` (32 columns) of an unpacked block.
+    fn write_chunk_row(&mut self, start: usize, lane: usize, unpacked: &Unpacked, part: usize) {
+        let ChunkShape { nibbles, groups, has_min, zero } = self.shape;
+        let header = self.shape.header();
+        let chunk = &mut self.lanes[start..start + self.shape.lanes()];
+        for group in 0..groups {
+            chunk[group].set_f32(lane, unpacked.scale[part * groups + group]);
+            if has_min {
+                chunk[groups + group].set_f32(lane, unpacked.min[part * groups + group]);
+            }
+        }
+        for (column, &q) in unpacked.q[part * BLOCK..][..BLOCK].iter().enumerate() {
+            let stored = (q + zero).cast_unsigned();
+            if nibbles {
+                let byte = lane * 4 + column % 4;
+                let shift = if column < 16 { 0 } else { 4 };
+                let lane = &mut chunk[header + column % 16 / 4];
+                lane.set_byte(byte, (lane.byte(byte) & !(0x0f << shift)) | (stored << shift));
+            } else {
+                chunk[header + column / 4].set_byte(lane * 4 + column % 4, stored);
+            }
+        }
+    }
+
+    fn row(&self, columns: usize, row: usize, out: &mut [f32]) {
+        let ChunkShape { nibbles, groups, has_min, zero } = self.shape;
+        let header = self.shape.header();
+        let lane = row % ROWS;
+        for (block, out) in out.chunks_exact_mut(BLOCK).enumerate() {
+            let start = self.chunk_start(columns, row, block);
+            let chunk = &self.lanes[start..start + self.shape.lanes()];
+            for (column, out) in out.iter_mut().enumerate() {
+                let byte = lane * 4 + column % 4;
+                let stored = if nibbles {
+                    chunk[header + column % 16 / 4].byte(byte) >> (if column < 16 { 0 } else { 4 }) & 0x0f
+                } else {
+                    chunk[header + column / 4].byte(byte)
+                };
+                let group = column * groups / BLOCK;
+                let product = chunk[group].f32(lane) * f32::from(stored.cast_signed() - zero);
+                *out = if has_min { product + chunk[groups + group].f32(lane) } else { product };
+            }
+        }
+    }
+}
+
+/// Branch-free, so that it vectorises. Infinities and NaNs, which no weight is, come out as large numbers.
+fn f16_to_f32(bits: u16) -> f32 {
+    let magnitude = f32::from_bits(u32::from(bits & 0x7fff) << 13) * f32::from_bits((127 + 112) << 23);
+    f32::from_bits(magnitude.to_bits() | u32::from(bits & 0x8000) << 16)
+}
+
+fn bf16_to_f32(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_precision_widens_like_the_half_crate() {
+        for bits in (0..=u16::MAX).filter(|bits| bits & 0x7c00 != 0x7c00) {
+            assert_eq!(f16_to_f32(bits).to_bits(), half::f16::from_bits(bits).to_f32().to_bits(), "{bits:#06x}");
+        }
+    }
+
+    /// Repacking loses nothing: rows come back bit for bit, from any format, in any order of writing.
+    #[test]
+    fn rows_survive_repacking() {
+        for &format in Format::ALL {
+            let (rows, columns) = (7, 512);
+            let row_bytes = format.row_bytes(columns);
+            let bytes: Vec<u8> = (0..rows * row_bytes).map(|i| (i * 7919 % 251) as u8 & 0x3b).collect();
+            let mut matrix = Matrix::new(format, rows, columns).unwrap();
+            matrix.write(3, &bytes[3 * row_bytes..]);
+            matrix.write(0, &bytes[..3 * row_bytes]);
+            for row in 0..rows {
+                let (mut expected, mut found) = (vec![0.0; columns], vec![1.0; columns]);
+                format.dequantize(&bytes[row * row_bytes..][..row_bytes], &mut expected);
+                matrix.row(row, &mut found);
+                assert_eq!(expected, found, "{format:?} row {row}");
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What a loaded model is, for a person who looks at it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::gguf::Gguf;
+use crate::network::{Backend, Network};
+
+/// What the model is and how it runs. Field names are those of the JavaScript API.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Info {
+    /// `general.architecture`
+    pub architecture: String,
+    /// `general.name`
+    pub name: Option<String>,
+    /// As `Q4_K_M`: the file's own word, else the format of most bytes.
+    pub quantization: String,
+    /// Number of weights.
+    pub parameters: u64,
+    /// Tokens that a sequence can hold.
+    pub context_length: usize,
+    /// Tokens that the model was trained for.
+    pub trained_context_length: usize,
+    /// Size of the vocabulary.
+    pub vocab_size: usize,
+    /// `cpu` or `webgpu`
+    pub backend: String,
+    /// Why that one.
+    pub backend_reason: String,
+    /// Name of the GPU.
+    pub adapter: Option<String>,
+    /// CPU threads.
+    pub threads: usize,
+    /// Which wasm build runs.
+    pub build: String,
+    /// `general.license`
+    pub license: Option<String>,
+    /// Size of the file or files.
+    pub size_bytes: u64,
+    /// Whether chat completions work.
+    pub has_chat_template: bool,
+}
+
+impl Info {
+    pub(crate) fn new(gguf: &Gguf, network: &Network, backend: Backend, reason: &str, has_chat_template: bool) -> Self {
+        let text = |key: &str| gguf.metadata.str(key).map(str::to_string);
+        Self {
+            architecture: network.spec.family.name.to_string(),
+            name: text("general.name"),
+            quantization: quantization(gguf),
+            parameters: gguf.tensors.iter().map(|tensor| tensor.elements() as u64).sum(),
+            context_length: network.context_length,
+            trained_context_length: network.spec.context_length,
+            vocab_size: network.spec.vocab,
+            backend: match backend {
+                Backend::Cpu => "cpu".into(),
+                Backend::Naive => "naive".into(),
+            },
+            backend_reason: reason.to_string(),
+            adapter: None,
+            threads: 1,
+            build: "simd".into(),
+            license: text("general.license"),
+            size_bytes: gguf.total_bytes,
+            has_chat_template,
+        }
+    }
+}
+
+/// Names of `general.file_type`: llama.cpp's `llama_ftype`.
+const FILE_TYPES: &[(u64, &str)] = &[
+    (0, "F32"),
+    (1, "F16"),
+    (2, "Q4_0"),
+    (3, "Q4_1"),
+    (7, "Q8_0"),
+    (8, "Q5_0"),
+    (9, "Q5_1"),
+    (10, "Q2_K"),
+    (11, "Q3_K_S"),
+    (12, "Q3_K_M"),
+    (13, "Q3_K_L"),
+    (14, "Q4_K_S"),
+    (15, "Q4_K_M"),
+    (16, "Q5_K_S"),
+    (17, "Q5_K_M"),
+    (18, "Q6_K"),
+    (32, "BF16"),
+];
+
+fn quantization(gguf: &Gguf) -> String {
+    let file_type = gguf.metadata.u64("general.file_type");
+    if let Some((_, name)) = FILE_TYPES.iter().find(|(number, _)| Some(*number) == file_type) {
+        return (*name).to_string();
+    }
+    let mut bytes = BTreeMap::new();
+    for tensor in &gguf.tensors {
+        *bytes.entry(tensor.format).or_insert(0) += tensor.bytes;
+    }
+    bytes.into_iter().max_by_key(|(_, bytes)| *bytes).map_or("none".into(), |(format, _)| format!("{format:?}"))
+}

@@ -1,0 +1,248 @@
+//! The Rust API: load a model, generate, look inside.
+
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+use crate::cancel::Cancel;
+use crate::chat::{self, ChatTemplate, TemplateInput};
+use crate::error::{Error, ErrorKind, Result, bail};
+use crate::generate::{Event, Generator, Outcome, TextStart};
+use crate::gguf::Gguf;
+use crate::info::Info;
+use crate::network::{Backend, Network};
+use crate::request::{ChatParams, LoadOptions, Prompt, Request};
+use crate::session::Session;
+use crate::source::Source;
+use crate::tokenizer::{EncodeOptions, Tokenizer};
+
+/// How far loading has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// What is being done.
+    pub phase: Phase,
+    /// Bytes done.
+    pub loaded: u64,
+    /// Bytes in all.
+    pub total: u64,
+}
+
+/// A phase of loading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Bytes arrive and are repacked.
+    Download,
+    /// The model can be used.
+    Ready,
+}
+
+/// A loaded model. Requests may be made at once; they are carried out one after the other, in order.
+pub struct Model {
+    info: Info,
+    tokenizer: Tokenizer,
+    /// A template that does not compile is an error of the calls that need it, not of loading.
+    template: Result<Option<ChatTemplate>>,
+    context_length: usize,
+    runner: Mutex<Runner>,
+}
+
+struct Runner {
+    network: Network,
+    session: Session,
+}
+
+/// Bytes between two reports of progress, at most.
+const PROGRESS_STEP: u64 = 1 << 20;
+
+impl Model {
+    /// Loads a model from its file, or the files it is split into.
+    ///
+    /// # Errors
+    /// The kinds of [`ErrorKind`] that speak of files, memory and options; `aborted`.
+    pub async fn load(
+        parts: &[Box<dyn Source>],
+        options: &LoadOptions,
+        cancel: &Cancel,
+        on_progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self> {
+        let (backend, reason) = options.backend()?;
+        let gguf = Gguf::read(parts).await?;
+        cancel.check()?;
+        let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
+        let template = chat::template_of(&gguf.metadata, &tokenizer);
+        let total = gguf.total_bytes;
+        let mut reported = 0;
+        on_progress(Progress { phase: Phase::Download, loaded: 0, total });
+        let mut on_bytes = |loaded: u64| {
+            if loaded >= reported + PROGRESS_STEP {
+                reported = loaded;
+                on_progress(Progress { phase: Phase::Download, loaded, total });
+            }
+        };
+        let mut network = Network::load(&gguf, parts, backend, options.context_length, cancel, &mut on_bytes).await?;
+        if tokenizer.vocab_size() > network.spec.vocab {
+            bail!(CorruptFile, "the vocabulary has {} tokens, the embedding table {} rows", tokenizer.vocab_size(), network.spec.vocab);
+        }
+        let session = Session::open(&mut network)?;
+        let info = Info::new(&gguf, &network, backend, reason, matches!(template, Ok(Some(_))));
+        let context_length = network.context_length;
+        on_progress(Progress { phase: Phase::Download, loaded: total, total });
+        on_progress(Progress { phase: Phase::Ready, loaded: total, total });
+        Ok(Self { info, tokenizer, template, context_length, runner: Mutex::new(Runner { network, session }) })
+    }
+
+    /// What the model is and how it runs.
+    pub fn info(&self) -> &Info {
+        &self.info
+    }
+
+    /// Its vocabulary.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Carries out a request, after those made before it.
+    ///
+    /// # Errors
+    /// `invalid_request`, `context_overflow`, `template_error`, `aborted`, `numeric_error`. The model stays usable.
+    pub async fn generate(&self, request: &Request, cancel: &Cancel, on_event: &mut dyn FnMut(Event)) -> Result<Outcome> {
+        let common = request.common(self.info.vocab_size)?;
+        let prompt = self.prompt(request)?;
+        let echo = matches!(request, Request::Completion(params) if params.echo == Some(true));
+        let start = if echo { TextStart::EchoesPrompt } else { TextStart::Continues };
+        let mut runner = self.runner.lock().await;
+        cancel.check()?;
+        let Runner { network, session } = &mut *runner;
+        Generator { network, session, tokenizer: &self.tokenizer, cancel, on_event }.run(&prompt, &common, start).await
+    }
+
+    /// The prompt's tokens, checked against vocabulary and context.
+    fn prompt(&self, request: &Request) -> Result<Vec<u32>> {
+        let ids = match request {
+            Request::Chat(params) => self.chat_ids(&self.chat_text(params)?)?,
+            Request::Completion(params) => match &params.prompt {
+                Prompt::Text(text) => self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: true })?,
+                Prompt::Ids(ids) => ids.clone(),
+            },
+        };
+        self.check_ids("prompt", &ids)?;
+        if ids.is_empty() {
+            bail!(InvalidRequest, "prompt is empty: it has no tokens");
+        }
+        if ids.len() >= self.context_length {
+            let detail = format!("the prompt has {} tokens, the context holds {} with at least one for the answer", ids.len(), self.context_length);
+            return Err(Error::new(ErrorKind::ContextOverflow, detail)
+                .with_hint("Shorten the prompt, or load the model with a larger contextLength."));
+        }
+        Ok(ids)
+    }
+
+    /// Text of `ids`.
+    ///
+    /// # Errors
+    /// `invalid_request` for an id outside the vocabulary.
+    pub fn detokenize(&self, ids: &[u32]) -> Result<String> {
+        self.check_ids("ids", ids)?;
+        Ok(self.tokenizer.decode(ids, false))
+    }
+
+    fn check_ids(&self, field: &str, ids: &[u32]) -> Result<()> {
+        match ids.iter().find(|&&id| id as usize >= self.info.vocab_size) {
+            Some(id) => bail!(InvalidRequest, "{field} holds the token id {id}; the vocabulary has {}", self.info.vocab_size),
+            None => Ok(()),
+        }
+    }
+
+    fn chat_text(&self, params: &ChatParams) -> Result<String> {
+        let mut extra = serde_json::Map::new();
+        if let Some(enable_thinking) = params.enable_thinking {
+            extra.insert("enable_thinking".into(), enable_thinking.into());
+        }
+        self.apply_chat_template(&params.messages, None, true, &extra)
+    }
+
+    /// Renders messages as the model's chat template wants them.
+    ///
+    /// # Errors
+    /// `template_error` if there is no template, or it fails or refuses; `invalid_request` naming what is wrong with the messages.
+    pub fn apply_chat_template(
+        &self,
+        messages: &serde_json::Value,
+        tools: Option<&serde_json::Value>,
+        add_generation_prompt: bool,
+        extra: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<String> {
+        let messages = chat::check_messages(messages)?;
+        let Some(template) = self.template.as_ref().map_err(Clone::clone)? else {
+            return Err(Error::new(ErrorKind::TemplateError, "the model has no chat template: it is not made for chat")
+                .with_hint("Use completions.create, which continues a text."));
+        };
+        let text = |id: Option<u32>| id.map_or("", |id| self.tokenizer.token_text(id));
+        template.render(&TemplateInput {
+            messages: &messages,
+            tools,
+            documents: None,
+            add_generation_prompt,
+            extra,
+            bos_token: text(self.tokenizer.bos()),
+            eos_token: text(self.tokenizer.eos()),
+        })
+    }
+
+    /// Tokens of a rendered conversation. Templates write the BOS token themselves, or leave it to us.
+    fn chat_ids(&self, text: &str) -> Result<Vec<u32>> {
+        let bos = self.tokenizer.bos().map_or("", |id| self.tokenizer.token_text(id));
+        let has_bos = !bos.is_empty() && text.starts_with(bos);
+        let add_special = self.tokenizer.adds_bos() && !has_bos;
+        self.tokenizer.encode(text, EncodeOptions { add_special, parse_special: true })
+    }
+
+    /// Tokens of a text, or of messages with everything that the template adds.
+    ///
+    /// # Errors
+    /// As [`Model::apply_chat_template`].
+    pub fn count_tokens(&self, input: &serde_json::Value) -> Result<usize> {
+        match input {
+            serde_json::Value::String(text) => Ok(self.tokenizer.encode(text, EncodeOptions::default())?.len()),
+            messages => {
+                let text = self.apply_chat_template(messages, None, true, &serde_json::Map::new())?;
+                Ok(self.chat_ids(&text)?.len())
+            }
+        }
+    }
+
+    /// Tokens that the cached sequence holds; `None` while a request runs.
+    pub fn cached_tokens(&self) -> Option<usize> {
+        self.runner.try_lock().ok().map(|runner| runner.session.len())
+    }
+}
+
+impl LoadOptions {
+    /// The engine to use, and why.
+    ///
+    /// # Errors
+    /// `webgpu_unavailable`, `invalid_request` for options that nothing implements.
+    fn backend(&self) -> Result<(Backend, &'static str)> {
+        use crate::request::{BackendChoice, BuildChoice};
+        if self.build == Some(BuildChoice::Relaxed) {
+            bail!(InvalidRequest, "build is \"relaxed\"; only \"simd\" is built so far");
+        }
+        if self.threads.is_some_and(|threads| threads != 1) {
+            bail!(InvalidRequest, "threads is {}; only 1 is supported so far", self.threads.unwrap_or(0));
+        }
+        if self.seal == Some(true) {
+            bail!(InvalidRequest, "seal is not supported yet");
+        }
+        if self.sha256.is_some() {
+            bail!(InvalidRequest, "sha256 is not supported yet");
+        }
+        match self.backend {
+            Some(BackendChoice::Webgpu) => {
+                Err(Error::new(ErrorKind::WebgpuUnavailable, "this version has no WebGPU engine yet")
+                    .with_hint("Leave the backend option out, or set it to \"cpu\"."))
+            }
+            Some(BackendChoice::Cpu) => Ok((Backend::Cpu, "asked for")),
+            Some(BackendChoice::Auto) | None => Ok((Backend::Cpu, "this version has only the CPU engine")),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A model without its text side: token ids in, logits out.
+
+use crate::cancel::Cancel;
+use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, NaiveEngine, SequenceId};
+use crate::error::{Result, bail};
+use crate::forward;
+use crate::gguf::Gguf;
+use crate::recording::RopeTable;
+use crate::source::Source;
+use crate::spec::{RopeFactors, RopeSpec, Spec};
+use crate::weights::{self, Weights};
+
+/// Context where neither the caller nor the model asks for less.
+pub const DEFAULT_CONTEXT: usize = 4096;
+/// Tokens of a prompt that run together.
+pub const PREFILL_CHUNK: usize = 128;
+
+/// Which engine runs the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backend {
+    /// SIMD on the CPU.
+    #[default]
+    Cpu,
+    /// The oracle, for tests.
+    Naive,
+}
+
+/// A loaded network.
+pub struct Network {
+    /// Hyper-parameters.
+    pub spec: Spec,
+    /// Tokens that a sequence can hold.
+    pub context_length: usize,
+    engine: AnyEngine,
+    can_rewind: bool,
+}
+
+impl Network {
+    /// Loads the weights that `gguf` describes from `parts`.
+    ///
+    /// `on_bytes` is told how many of `gguf.total_bytes` have been taken in.
+    ///
+    /// # Errors
+    /// What reading the spec, the plan and the source fail with; `invalid_request`, `out_of_memory`, `aborted`.
+    pub async fn load(
+        gguf: &Gguf,
+        parts: &[Box<dyn Source>],
+        backend: Backend,
+        context_length: Option<usize>,
+        cancel: &Cancel,
+        on_bytes: &mut dyn FnMut(u64),
+    ) -> Result<Self> {
+        let spec = Spec::read(gguf)?;
+        let context_length = context(&spec, context_length)?;
+        let (roles, plan) = Weights::plan(gguf, &spec)?;
+        let mut ropes = Vec::new();
+        for rope in &spec.ropes {
+            ropes.push(rope_table(gguf, parts, rope, context_length).await?);
+        }
+        let recording = forward::record(&spec, &roles, ropes);
+        let can_rewind = recording.can_rewind();
+        let mut engine = match backend {
+            Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan)?),
+            Backend::Naive => AnyEngine::Naive(NaiveEngine::new(recording, &plan)),
+        };
+        weights::stream(gguf, parts, &plan, &mut engine, cancel, on_bytes).await?;
+        Ok(Self { spec, context_length, engine, can_rewind })
+    }
+
+    /// Caches for one sequence.
+    ///
+    /// # Errors
+    /// `out_of_memory`
+    pub fn open(&mut self) -> Result<SequenceId> {
+        self.engine.open(self.context_length)
+    }
+
+    /// Frees a sequence's caches.
+    pub fn close(&mut self, sequence: SequenceId) {
+        self.engine.close(sequence);
+    }
+
+    /// Whether a sequence can be cut back to any earlier position.
+    pub fn can_rewind(&self) -> bool {
+        self.can_rewind
+    }
+
+    /// Runs `tokens` at `position` and returns the logits from token `first_logits` of them on, `[tokens, vocabulary]`.
+    ///
+    /// # Errors
+    /// `context_overflow`; `invalid_request` for an id outside the vocabulary; `numeric_error`.
+    pub async fn run(
+        &mut self,
+        sequence: SequenceId,
+        tokens: &[u32],
+        position: usize,
+        first_logits: usize,
+    ) -> Result<&mut [f32]> {
+        if position + tokens.len() > self.context_length {
+            bail!(ContextOverflow, "{} tokens do not fit into a context of {}", position + tokens.len(), self.context_length);
+        }
+        if let Some(&token) = tokens.iter().find(|&&token| token as usize >= self.spec.vocab) {
+            bail!(InvalidRequest, "token id {token} is outside the vocabulary of {}", self.spec.vocab);
+        }
+        self.engine.run(Batch { sequence, tokens, position, first_logits }).await?;
+        let logits = self.engine.logits();
+        if !logits.iter().all(|logit| logit.is_finite()) {
+            bail!(NumericError, "the model computed a logit that is no finite number at position {position}");
+        }
+        Ok(logits)
+    }
+}
+
+fn context(spec: &Spec, wanted: Option<usize>) -> Result<usize> {
+    match wanted {
+        Some(0) => bail!(InvalidRequest, "contextLength is 0"),
+        Some(wanted) if wanted > spec.context_length => {
+            bail!(InvalidRequest, "contextLength is {wanted}, the model was trained for {}", spec.context_length)
+        }
+        Some(wanted) => Ok(wanted),
+        None => Ok(spec.context_length.min(DEFAULT_CONTEXT)),
+    }
+}
+
+async fn rope_table(gguf: &Gguf, parts: &[Box<dyn Source>], rope: &RopeSpec, context: usize) -> Result<RopeTable> {
+    let name = match rope.factors {
+        RopeFactors::Absent => return Ok(rope.table(None)),
+        RopeFactors::Always => "rope_freqs.weight",
+        RopeFactors::ByContext { original } if context > original => "rope_factors_long.weight",
+        RopeFactors::ByContext { .. } => "rope_factors_short.weight",
+    };
+    let Some(tensor) = gguf.tensor(name) else { bail!(CorruptFile, "tensor {name} is missing") };
+    let Some(part) = parts.get(tensor.part) else { bail!(CorruptFile, "tensor {name} lies in a missing file") };
+    if tensor.elements() < rope.dims / 2 {
+        bail!(CorruptFile, "tensor {name} has {} elements, {} expected", tensor.elements(), rope.dims / 2);
+    }
+    let divisors = weights::load_vector(tensor, part.as_ref()).await?;
+    Ok(rope.table(Some(&divisors)))
+}

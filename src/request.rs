@@ -1,0 +1,288 @@
+//! What a caller asks for, read from JSON exactly as it was written: unknown fields, wrong types and values out
+//! of range are errors that name the field.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::{Error, ErrorKind, Result, bail};
+use crate::sampler::Sampling;
+
+/// More stop strings than anybody needs.
+const MAX_STOPS: usize = 64;
+/// More answers to one prompt than anybody needs.
+const MAX_CHOICES: usize = 128;
+
+/// Options of loading a model.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct LoadOptions {
+    /// `auto`, `webgpu` or `cpu`.
+    pub backend: Option<BackendChoice>,
+    /// `auto`, `simd` or `relaxed`.
+    pub build: Option<BuildChoice>,
+    /// Tokens that a sequence can hold.
+    pub context_length: Option<usize>,
+    /// CPU threads.
+    pub threads: Option<usize>,
+    /// `opfs` or `none`.
+    pub cache: Option<CacheChoice>,
+    /// The file's SHA-256, in hexadecimal.
+    pub sha256: Option<String>,
+    /// Cut the worker off from the network once loaded.
+    pub seal: Option<bool>,
+}
+
+/// Which engine is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the option's own words")]
+pub enum BackendChoice {
+    Auto,
+    Webgpu,
+    Cpu,
+}
+
+/// Which wasm build is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the option's own words")]
+pub enum BuildChoice {
+    Auto,
+    Simd,
+    Relaxed,
+}
+
+/// Where downloads are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the option's own words")]
+pub enum CacheChoice {
+    Opfs,
+    None,
+}
+
+/// A request to generate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Messages in, message out.
+    Chat(ChatParams),
+    /// Text in, its continuation out.
+    Completion(CompletionParams),
+}
+
+/// Declares a set of parameters: its own fields and those that every kind of request shares. (serde's `flatten`
+/// would do it, but then unknown fields are no longer refused.)
+macro_rules! params {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[allow(missing_docs, reason = "the API's own names, documented in pkg/src/types")]
+        pub struct $name {
+            $(pub $field: $type,)*
+            pub model: Option<String>,
+            pub max_tokens: Option<usize>,
+            pub temperature: Option<f32>,
+            pub top_p: Option<f32>,
+            pub top_k: Option<usize>,
+            pub min_p: Option<f32>,
+            pub repetition_penalty: Option<f32>,
+            pub presence_penalty: Option<f32>,
+            pub frequency_penalty: Option<f32>,
+            pub logit_bias: Option<BTreeMap<String, f32>>,
+            pub seed: Option<i64>,
+            pub stop: Option<OneOrMany<String>>,
+            pub n: Option<usize>,
+            pub ignore_eos: Option<bool>,
+            pub return_token_ids: Option<bool>,
+        }
+
+        impl $name {
+            /// The shared parameters, checked.
+            fn common(&self, max_tokens: Option<usize>, vocab: usize) -> Result<Common> {
+                if max_tokens == Some(0) {
+                    bail!(InvalidRequest, "max_tokens is 0; at least 1 is needed");
+                }
+                let sampling = Sampling {
+                    temperature: within("temperature", self.temperature, 1.0, 0.0, 100.0)?,
+                    top_k: self.top_k.unwrap_or(0),
+                    top_p: within("top_p", self.top_p, 1.0, 0.0, 1.0)?,
+                    min_p: within("min_p", self.min_p, 0.0, 0.0, 1.0)?,
+                    repetition_penalty: within("repetition_penalty", self.repetition_penalty, 1.0, 0.01, 100.0)?,
+                    presence_penalty: within("presence_penalty", self.presence_penalty, 0.0, -2.0, 2.0)?,
+                    frequency_penalty: within("frequency_penalty", self.frequency_penalty, 0.0, -2.0, 2.0)?,
+                    logit_bias: logit_bias(self.logit_bias.as_ref(), vocab)?,
+                    seed: self.seed.map_or_else(random_seed, i64::cast_unsigned),
+                };
+                let choices = choices(self.n)?;
+                let ignore_eos = self.ignore_eos.unwrap_or(false);
+                Ok(Common { sampling, max_tokens, stop: stops(self.stop.as_ref())?, choices, ignore_eos })
+            }
+        }
+    };
+}
+
+params! {
+    /// Parameters of a chat completion, as in OpenAI's API.
+    ChatParams {
+        messages: Value,
+        enable_thinking: Option<bool>,
+        max_completion_tokens: Option<usize>,
+        response_format: Option<ResponseFormat>,
+    }
+}
+
+params! {
+    /// Parameters of a text completion, as in OpenAI's legacy API.
+    CompletionParams {
+        prompt: Prompt,
+        echo: Option<bool>,
+    }
+}
+
+/// The form of the answer; only free text so far.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResponseFormat {
+    /// `text`
+    pub r#type: String,
+}
+
+/// A string or a list of them.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+#[allow(missing_docs, reason = "the variants say what they hold")]
+pub enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+/// Text or token ids.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+#[allow(missing_docs, reason = "the variants say what they hold")]
+pub enum Prompt {
+    Text(String),
+    Ids(Vec<u32>),
+}
+
+/// What both kinds of request share, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Common {
+    /// How tokens are chosen; the seed of the first choice.
+    pub sampling: Sampling,
+    /// Tokens of an answer at most; as many as the context holds if absent.
+    pub max_tokens: Option<usize>,
+    /// Strings that end the answer.
+    pub stop: Vec<String>,
+    /// Number of answers.
+    pub choices: usize,
+    /// Go on after an end-of-generation token.
+    pub ignore_eos: bool,
+}
+
+/// Reads JSON; errors name the field.
+///
+/// # Errors
+/// `invalid_request`
+pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T> {
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.into_inner().to_string();
+        // serde_json appends a position in a text that the caller never saw.
+        let message = message.split(" at line ").next().unwrap_or_default().to_string();
+        let detail = if path == "." || message.contains(&format!("`{path}`")) { message } else { format!("{path}: {message}") };
+        Error::new(ErrorKind::InvalidRequest, detail)
+    })
+}
+
+impl Request {
+    /// Reads `{ "kind": "chat" | "completion", "params": { … } }`.
+    ///
+    /// # Errors
+    /// `invalid_request`, naming the field.
+    pub fn parse(json: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Envelope<'a> {
+            kind: String,
+            #[serde(borrow)]
+            params: &'a serde_json::value::RawValue,
+        }
+        let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(json) else {
+            bail!(InvalidRequest, "a request has a kind and params");
+        };
+        match envelope.kind.as_str() {
+            "chat" => parse(envelope.params.get()).map(Request::Chat),
+            "completion" => parse(envelope.params.get()).map(Request::Completion),
+            other => bail!(InvalidRequest, "kind is {other:?}; chat and completion are known"),
+        }
+    }
+
+    /// What both kinds share.
+    ///
+    /// # Errors
+    /// `invalid_request`, naming the field that is out of range.
+    pub fn common(&self, vocab: usize) -> Result<Common> {
+        let params = match self {
+            Request::Completion(params) => return params.common(params.max_tokens, vocab),
+            Request::Chat(params) => params,
+        };
+        if params.max_tokens.is_some() && params.max_completion_tokens.is_some() {
+            bail!(InvalidRequest, "max_tokens and max_completion_tokens mean the same: give one");
+        }
+        if let Some(format) = params.response_format.as_ref().filter(|format| format.r#type != "text") {
+            bail!(InvalidRequest, "response_format.type is {:?}; only \"text\" is supported", format.r#type);
+        }
+        params.common(params.max_completion_tokens.or(params.max_tokens), vocab)
+    }
+}
+
+fn within(field: &str, value: Option<f32>, default: f32, min: f32, max: f32) -> Result<f32> {
+    match value {
+        None => Ok(default),
+        Some(value) if (min..=max).contains(&value) => Ok(value),
+        Some(value) => bail!(InvalidRequest, "{field} is {value}; it must lie between {min} and {max}"),
+    }
+}
+
+fn stops(stop: Option<&OneOrMany<String>>) -> Result<Vec<String>> {
+    let stops = match stop {
+        None => Vec::new(),
+        Some(OneOrMany::One(stop)) => vec![stop.clone()],
+        Some(OneOrMany::Many(stops)) => stops.clone(),
+    };
+    if stops.len() > MAX_STOPS {
+        bail!(InvalidRequest, "stop holds {} strings; {MAX_STOPS} are allowed", stops.len());
+    }
+    if stops.iter().any(String::is_empty) {
+        bail!(InvalidRequest, "stop holds an empty string");
+    }
+    Ok(stops)
+}
+
+fn choices(n: Option<usize>) -> Result<usize> {
+    match n.unwrap_or(1) {
+        n @ 1..=MAX_CHOICES => Ok(n),
+        n => bail!(InvalidRequest, "n is {n}; it must lie between 1 and {MAX_CHOICES}"),
+    }
+}
+
+fn logit_bias(bias: Option<&BTreeMap<String, f32>>, vocab: usize) -> Result<Vec<(u32, f32)>> {
+    let pair = |(id, &bias): (&String, &f32)| match id.parse::<u32>() {
+        Ok(token) if (token as usize) < vocab && (-100.0..=100.0).contains(&bias) => Ok((token, bias)),
+        Ok(token) if (token as usize) < vocab => {
+            bail!(InvalidRequest, "logit_bias[{id}] is {bias}; it must lie between -100 and 100")
+        }
+        _ => bail!(InvalidRequest, "logit_bias has the key {id:?}; keys are token ids below {vocab}"),
+    };
+    bias.into_iter().flatten().map(pair).collect()
+}
+
+/// A seed for those who gave none.
+fn random_seed() -> u64 {
+    getrandom::u64().unwrap_or(0)
+}

@@ -1,0 +1,203 @@
+//! The border to JavaScript: converts, calls, converts.
+//!
+//! Requests, results and events cross as JSON texts, so that one validator, [`crate::request`], sees exactly what
+//! the caller wrote. Errors are thrown as `{ code, message, hint? }`.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::rc::Rc;
+
+use js_sys::{Function, Object, Reflect};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use wasm_bindgen::prelude::*;
+use web_sys::AbortSignal;
+
+use crate::cancel::Cancel;
+use crate::error::{Error, ErrorKind, Result};
+use crate::generate::{Event, Outcome};
+use crate::model::Model;
+use crate::request::{LoadOptions, Request, parse};
+use crate::source::{BlobSource, HttpSource, Source, requests};
+use crate::tokenizer::EncodeOptions;
+
+/// Runs once, when the module is instantiated.
+#[wasm_bindgen(start)]
+pub fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// Version of the crate, which is also the package's.
+#[wasm_bindgen]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").to_string()
+}
+
+/// A loaded model.
+#[wasm_bindgen]
+pub struct WasmModel {
+    model: Rc<Model>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct TokenizeOptions {
+    add_special: bool,
+    parse_special: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct TemplateOptions {
+    tools: Option<Value>,
+    add_generation_prompt: bool,
+}
+
+impl Default for TemplateOptions {
+    fn default() -> Self {
+        Self { tools: None, add_generation_prompt: true }
+    }
+}
+
+#[wasm_bindgen]
+impl WasmModel {
+    /// Loads a model from URLs, blobs or byte arrays, one per file.
+    #[wasm_bindgen(unchecked_return_type = "WasmModel")]
+    pub async fn load(
+        #[wasm_bindgen(unchecked_param_type = "(string | Blob | Uint8Array)[]")] parts: Vec<JsValue>,
+        options: String,
+        on_progress: Function,
+        signal: AbortSignal,
+    ) -> Result<WasmModel, JsValue> {
+        let work = async {
+            let options: LoadOptions = parse(&options)?;
+            let mut sources = Vec::new();
+            for part in parts {
+                sources.push(source(part, &signal).await?);
+            }
+            let cancel = cancel(&signal);
+            let mut report = |progress| call(&on_progress, &progress);
+            Model::load(&sources, &options, &cancel, &mut report).await
+        };
+        let model = work.await.map_err(thrown)?;
+        Ok(WasmModel { model: Rc::new(model) })
+    }
+
+    /// EngineInfo JSON.
+    pub fn info(&self) -> String {
+        text(self.model.info())
+    }
+
+    /// Carries out a request; resolves to a GenerateResult JSON.
+    #[wasm_bindgen(unchecked_return_type = "string")]
+    pub fn generate(&self, request: String, on_event: Function, signal: AbortSignal) -> js_sys::Promise {
+        let model = Rc::clone(&self.model);
+        wasm_bindgen_futures::future_to_promise(async move {
+            let work = async {
+                let request = Request::parse(&request)?;
+                let mut report = |event: Event| call(&on_event, &event);
+                model.generate(&request, &cancel(&signal), &mut report).await
+            };
+            let outcome = work.await.map_err(thrown)?;
+            Ok(JsValue::from(result(&model, &outcome).to_string()))
+        })
+    }
+
+    /// Ids of a text.
+    pub fn tokenize(&self, text: &str, options: &str) -> Result<Vec<u32>, JsValue> {
+        let tokenize = || {
+            let TokenizeOptions { add_special, parse_special } = parse(options)?;
+            self.model.tokenizer().encode(text, EncodeOptions { add_special, parse_special })
+        };
+        tokenize().map_err(thrown)
+    }
+
+    /// Text of ids.
+    pub fn detokenize(&self, ids: &[u32]) -> Result<String, JsValue> {
+        self.model.detokenize(ids).map_err(thrown)
+    }
+
+    /// Tokens of a text or of messages, given as JSON.
+    #[wasm_bindgen(js_name = countTokens)]
+    pub fn count_tokens(&self, input: &str) -> Result<usize, JsValue> {
+        parse(input).and_then(|input| self.model.count_tokens(&input)).map_err(thrown)
+    }
+
+    /// The prompt that messages become.
+    #[wasm_bindgen(js_name = applyChatTemplate)]
+    pub fn apply_chat_template(&self, messages: &str, options: &str) -> Result<String, JsValue> {
+        let apply = || {
+            let TemplateOptions { tools, add_generation_prompt } = parse(options)?;
+            let extra = serde_json::Map::new();
+            self.model.apply_chat_template(&parse(messages)?, tools.as_ref(), add_generation_prompt, &extra)
+        };
+        apply().map_err(thrown)
+    }
+
+    /// EngineStats JSON.
+    pub fn stats(&self) -> String {
+        let heap_bytes = core::arch::wasm32::memory_size(0) * 65536;
+        json!({ "heapBytes": heap_bytes, "gpuBytes": 0, "cachedTokens": self.model.cached_tokens() }).to_string()
+    }
+
+    /// Every request that the model's sources have made, as JSON.
+    #[wasm_bindgen(js_name = networkRequests)]
+    pub fn network_requests(&self) -> String {
+        text(&requests())
+    }
+}
+
+async fn source(part: JsValue, signal: &AbortSignal) -> Result<Box<dyn Source>> {
+    if let Some(url) = part.as_string() {
+        return Ok(Box::new(HttpSource::open(&url, signal.clone()).await?));
+    }
+    if let Some(blob) = part.dyn_ref::<web_sys::Blob>() {
+        return Ok(Box::new(BlobSource::new(blob.clone())));
+    }
+    if let Some(bytes) = part.dyn_ref::<js_sys::Uint8Array>() {
+        return Ok(Box::new(BlobSource::of_bytes(bytes)?));
+    }
+    Err(Error::new(ErrorKind::InvalidRequest, "a model is a URL, a File, a Blob, an ArrayBuffer or a Uint8Array"))
+}
+
+fn cancel(signal: &AbortSignal) -> Cancel {
+    let signal = signal.clone();
+    Cancel::new(move || signal.aborted())
+}
+
+fn call(function: &Function, value: &impl Serialize) {
+    // What the callback throws is its own affair: it must not stop the engine half-way.
+    let _ = function.call1(&JsValue::UNDEFINED, &JsValue::from(text(value)));
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn result(model: &Model, outcome: &Outcome) -> Value {
+    let Outcome { choices, prompt_tokens, cached_tokens, timings } = outcome;
+    json!({
+        "choices": choices,
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": timings.completion_tokens,
+            "total_tokens": prompt_tokens + timings.completion_tokens,
+            "prompt_tokens_details": { "cached_tokens": cached_tokens },
+        },
+        "timings": timings,
+        "model": model.info().name.clone().unwrap_or_else(|| model.info().architecture.clone()),
+    })
+}
+
+/// An error as JavaScript gets it.
+fn thrown(error: Error) -> JsValue {
+    let object = Object::new();
+    let set = |key: &str, value: &str| {
+        let _ = Reflect::set(&object, &key.into(), &value.into());
+    };
+    set("code", error.kind().code());
+    set("message", error.detail());
+    if let Some(hint) = error.hint() {
+        set("hint", hint);
+    }
+    object.into()
+}

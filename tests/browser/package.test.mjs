@@ -1,0 +1,68 @@
+// The package as npm ships it: what is in it, what its types say, and that importing it asks for no browser.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { dist, root } from "./harness.mjs";
+
+const pkg = join(root, "pkg");
+const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+
+/** Compiles one file strictly; answers what the compiler said. */
+function compile(file) {
+  const args = ["--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", "--skipLibCheck", "false", "--allowImportingTsExtensions", "--ignoreConfig"];
+  try {
+    execFileSync(process.execPath, [tsc, ...args, "--types", "", "--lib", "esnext,dom,dom.iterable,dom.asynciterable", join(root, file)], { encoding: "utf8", stdio: "pipe" });
+    return "";
+  } catch (error) {
+    return `${error.stdout}${error.stderr}`;
+  }
+}
+
+test("importing needs no browser, loading says that it does", async () => {
+  const { load, TabmindError } = await import("tabmind");
+  await assert.rejects(load("x.gguf"), (error) => {
+    assert.ok(error instanceof TabmindError);
+    assert.equal(error.code, "invalid_request");
+    assert.match(error.message, /Web Workers/u);
+    assert.match(error.hint, /server-side/u);
+    return true;
+  });
+});
+
+test("the public names", async () => {
+  assert.deepEqual(Object.keys(await import("tabmind")).toSorted(), ["TabmindError", "load"]);
+});
+
+test("the tarball's files", { skip: !existsSync(join(dist, "tabmind_bg.wasm")) && "the wasm is not built" }, () => {
+  const [{ files, size }] = JSON.parse(execFileSync("npm", ["pack", "--dry-run", "--json"], { cwd: pkg, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
+  const sources = ["connection", "engine", "errors", "index", "load", "openai", "protocol", "request", "stream", "types/chat", "types/engine", "worker"];
+  const expected = ["README.md", "package.json", "dist/tabmind.js", "dist/tabmind_bg.wasm", ...sources.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`])];
+  assert.deepEqual(files.map(({ path }) => path).toSorted(), expected.toSorted());
+  assert.ok(size < 2.2e6, `${size} bytes packed`);
+});
+
+test("a consumer's TypeScript compiles, and its mistakes do not", () => {
+  assert.equal(compile("tests/browser/fixtures/consumer/consumer.ts"), "");
+});
+
+test("the built wasm module has the agreed border", { skip: !existsSync(join(pkg, "wasm", "tabmind.d.ts")) && "the wasm is not built" }, () => {
+  assert.equal(compile("tests/browser/fixtures/consumer/border.ts"), "");
+});
+
+test("the error codes are those of src/error.rs", () => {
+  const rust = readFileSync(join(root, "src", "error.rs"), "utf8").matchAll(/=> "(\w+)",/gu);
+  const [union] = readFileSync(join(dist, "errors.d.ts"), "utf8").match(/TabmindErrorCode = [^;]*/u);
+  const words = [...union.matchAll(/"(\w+)"/gu)].map(([, word]) => word);
+  assert.ok(words.length > 20);
+  assert.deepEqual([...words, "aborted"], Array.from(rust, ([, word]) => word));
+});
+
+test("nothing in the package names another host, and the version is the crate's", () => {
+  const files = readdirSync(dist, { recursive: true }).filter((name) => /\.(js|ts)$/u.test(name));
+  assert.ok(files.length > 10);
+  for (const file of files) assert.doesNotMatch(readFileSync(join(dist, file), "utf8"), /https?:\/\/(?!example\.org)/u, file);
+  const { version } = JSON.parse(readFileSync(join(pkg, "package.json"), "utf8"));
+  assert.match(readFileSync(join(root, "Cargo.toml"), "utf8"), new RegExp(`^version = "${version}"`, "mu"));
+});

@@ -1,0 +1,131 @@
+//! Whole models against an independent implementation: logits at every position, greedy ids, prefill against decode.
+
+mod common;
+#[path = "common/tolerance.rs"]
+mod tolerance;
+
+use std::path::Path;
+
+use pollster::block_on;
+use serde_json::Value;
+use tabmind::cancel::Cancel;
+use tabmind::gguf::Gguf;
+use tabmind::network::{Backend, Network};
+use tabmind::source::{FileSource, Source};
+
+fn load(path: &Path, backend: Backend, context: Option<usize>) -> Network {
+    let parts: Vec<Box<dyn Source>> = vec![Box::new(FileSource::open(path).unwrap())];
+    let gguf = block_on(Gguf::read(&parts)).unwrap();
+    block_on(Network::load(&gguf, &parts, backend, context, &Cancel::never(), &mut |_| {})).unwrap()
+}
+
+/// Logits of every token of `ids`, in one batch.
+fn prefill(network: &mut Network, ids: &[u32]) -> Vec<f32> {
+    let sequence = network.open().unwrap();
+    let logits = block_on(network.run(sequence, ids, 0, 0)).unwrap().to_vec();
+    network.close(sequence);
+    logits
+}
+
+/// The same, a token at a time.
+fn decode(network: &mut Network, ids: &[u32]) -> Vec<f32> {
+    let sequence = network.open().unwrap();
+    let mut all = Vec::new();
+    for (position, &id) in ids.iter().enumerate() {
+        all.extend_from_slice(block_on(network.run(sequence, &[id], position, 0)).unwrap());
+    }
+    network.close(sequence);
+    all
+}
+
+fn greedy(network: &mut Network, prompt: &[u32], count: usize) -> Vec<u32> {
+    let sequence = network.open().unwrap();
+    let mut ids = Vec::new();
+    let mut next = argmax(block_on(network.run(sequence, prompt, 0, prompt.len() - 1)).unwrap());
+    for position in prompt.len().. {
+        ids.push(next);
+        if ids.len() == count {
+            break;
+        }
+        next = argmax(block_on(network.run(sequence, &[next], position, 0)).unwrap());
+    }
+    network.close(sequence);
+    ids
+}
+
+fn argmax(logits: &[f32]) -> u32 {
+    (0..).zip(logits).max_by(|a, b| a.1.total_cmp(b.1)).map(|(id, _)| id).unwrap()
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+/// Largest and mean distance.
+fn distance(found: &[f32], expected: &[f32]) -> (f32, f32) {
+    assert_eq!(found.len(), expected.len(), "as many logits as the reference has");
+    let all = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+    (all.clone().fold(0.0, f32::max), all.sum::<f32>() / found.len() as f32)
+}
+
+#[test]
+fn the_comparison_can_fail() {
+    assert_eq!(distance(&[1.0, 2.0], &[1.0, 4.0]), (2.0, 1.0));
+}
+
+/// One model of the architecture goldens on one engine; says what is wrong, if anything.
+fn check_architecture(folder: &Path, name: &str, backend: Backend) -> Result<(), String> {
+    let golden: Value = serde_json::from_slice(&std::fs::read(folder.join(format!("{name}.json"))).unwrap()).unwrap();
+    let expected = common::f32s(&std::fs::read(folder.join(format!("{name}.logits.f32.bin"))).unwrap());
+    let mut network = load(&folder.join(format!("{name}.gguf")), backend, None);
+    let prompt = ids(&golden["prompt_ids"]);
+    let logits = prefill(&mut network, &prompt);
+    let (max, mean) = distance(&logits, &expected);
+    let quantised = golden["quant"].as_str().is_some_and(|quant| quant.starts_with('Q'));
+    let exact = !quantised || backend == Backend::Naive;
+    let (max_allowed, mean_allowed) = match exact {
+        true => (tolerance::F32_LOGITS, tolerance::F32_LOGITS),
+        false => (tolerance::Q8_ACTIVATIONS_MAX, tolerance::Q8_ACTIVATIONS_MEAN),
+    };
+    if max > max_allowed || mean > mean_allowed {
+        return Err(format!("{name}: logits are off by {max} at most, {mean} on average"));
+    }
+    let (steps, _) = distance(&decode(&mut network, &prompt), &logits);
+    if steps > tolerance::SAME_ENGINE {
+        return Err(format!("{name}: decode differs from prefill by {steps}"));
+    }
+    let found = greedy(&mut network, &prompt, 32);
+    if exact && found != ids(&golden["greedy_ids"]) {
+        return Err(format!("{name}: greedy ids are {found:?}"));
+    }
+    println!("{name} on {backend:?}: max {max:.1e}, mean {mean:.1e}, steps {steps:.1e}");
+    Ok(())
+}
+
+fn check_architectures(backend: Backend) {
+    let Some(folder) = common::assets("arch") else { return };
+    let mut names: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".gguf").map(str::to_string))
+        .collect();
+    names.sort();
+    assert!(names.len() >= 51, "the goldens are complete: {}", names.len());
+    let failures: Vec<String> = names
+        .iter()
+        .filter_map(|name| match std::panic::catch_unwind(|| check_architecture(&folder, name, backend)) {
+            Ok(outcome) => outcome.err(),
+            Err(panic) => Some(format!("{name}: {:?}", panic.downcast_ref::<String>())),
+        })
+        .collect();
+    assert!(failures.is_empty(), "{} of {} fail:\n{}", failures.len(), names.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_architecture_on_the_naive_engine() {
+    check_architectures(Backend::Naive);
+}
+
+#[test]
+fn every_architecture_on_the_cpu_engine() {
+    check_architectures(Backend::Cpu);
+}

@@ -1,0 +1,164 @@
+//! From Rust to the npm package: cargo → wasm-bindgen → wasm-opt → tsc, each only when its inputs changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::args::Args;
+use crate::setup::{self, WASM_TARGET};
+use crate::shell::{self, progress};
+use crate::sizes;
+use crate::stamp::Stamp;
+
+/// What the compiler may use (`.cargo/config.toml`), and so what wasm-opt must accept and may emit.
+const WASM_FEATURES: &[&str] = &[
+    "--enable-simd",
+    "--enable-bulk-memory",
+    "--enable-nontrapping-float-to-int",
+    "--enable-sign-ext",
+    "--enable-mutable-globals",
+    "--enable-reference-types",
+    "--enable-multivalue",
+];
+
+/// How much the tools may do to the module.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Profile {
+    /// For tests and development: quick to build.
+    Release,
+    /// What users get: link-time optimisation and all of wasm-opt.
+    Dist,
+}
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Dist => "dist",
+        }
+    }
+
+    fn wasm_opt_level(self) -> &'static str {
+        match self {
+            // A quarter of the time of -O3 for the same size on the wire: LLVM has already optimised.
+            Self::Release => "-O1",
+            Self::Dist => "-O3",
+        }
+    }
+}
+
+pub fn command(mut args: Args) -> Result<()> {
+    let profile = match args.value("--profile")?.as_deref() {
+        None | Some("release") => Profile::Release,
+        Some("dist") => Profile::Dist,
+        Some(other) => bail!("--profile {other}: known are release and dist"),
+    };
+    args.finish()?;
+    build(profile)?;
+    print!("{}", sizes::table(&sizes::measure(&dist_dir())?));
+    Ok(())
+}
+
+/// Where the built package is.
+pub fn dist_dir() -> PathBuf {
+    shell::root().join("pkg/dist")
+}
+
+/// Brings `pkg/dist` up to date.
+pub fn build(profile: Profile) -> Result<()> {
+    setup::rust()?;
+    setup::node()?;
+    let module = compile(profile)?;
+    bind(&module, profile)?;
+    package()
+}
+
+fn stamp(name: &str) -> Result<Stamp> {
+    // Below the checkout even where cargo's target folder is elsewhere: what is stamped lies here too.
+    Stamp::new(&shell::root().join("target/xtask"), name)
+}
+
+fn compile(profile: Profile) -> Result<PathBuf> {
+    progress(format_args!("cargo build for {WASM_TARGET} ({})", profile.name()));
+    let mut cargo = shell::cargo();
+    cargo.args([
+        "build",
+        "--package",
+        "tabmind",
+        "--lib",
+        "--target",
+        WASM_TARGET,
+        "--profile",
+        profile.name(),
+    ]);
+    shell::run(&mut cargo)?;
+    let module = shell::target_dir().join(WASM_TARGET).join(profile.name()).join("tabmind.wasm");
+    if !module.is_file() {
+        bail!("cargo built no {}: does the crate still have the type cdylib?", module.display());
+    }
+    Ok(module)
+}
+
+fn bind(module: &Path, profile: Profile) -> Result<()> {
+    let out = shell::root().join("pkg/wasm");
+    let wasm = out.join("tabmind_bg.wasm");
+    let stamp = stamp("bind")?.text(profile.name()).path(module)?;
+    if stamp.is_current(&[&wasm]) {
+        return Ok(());
+    }
+    progress("wasm-bindgen");
+    let mut bindgen = Bindgen::new();
+    bindgen.input_path(module).out_name("tabmind").typescript(true).remove_producers_section(true);
+    // The package says where the module is; a second default path would make bundlers ship it twice.
+    bindgen.web(true)?.omit_default_module_path(true);
+    bindgen.generate(&out).context("wasm-bindgen")?;
+    optimise(&wasm, profile)?;
+    stamp.finish()
+}
+
+fn optimise(wasm: &Path, profile: Profile) -> Result<()> {
+    progress(format_args!("wasm-opt {}", profile.wasm_opt_level()));
+    let tool = shell::root().join("node_modules/binaryen/bin/wasm-opt");
+    if !tool.is_file() {
+        bail!("{} is missing: is `binaryen` still in tools/package.json?", tool.display());
+    }
+    let optimised = wasm.with_extension("opt.wasm");
+    let mut node = shell::program("node");
+    node.arg(&tool).arg(wasm).arg("-o").arg(&optimised).arg(profile.wasm_opt_level());
+    node.args(["--strip-debug", "--strip-producers"]).args(WASM_FEATURES);
+    shell::run(&mut node)?;
+    fs::rename(&optimised, wasm).with_context(|| format!("cannot replace {}", wasm.display()))
+}
+
+fn package() -> Result<()> {
+    let pkg = shell::root().join("pkg");
+    let mut stamp = stamp("package")?.path(&shell::root().join("package-lock.json"))?;
+    let entries = fs::read_dir(&pkg).context("cannot list pkg")?;
+    let mut inputs = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    inputs.sort();
+    for path in inputs {
+        if !path.ends_with("dist") && !path.ends_with("node_modules") {
+            stamp = stamp.path(&path)?;
+        }
+    }
+    if stamp.is_current(&[&entry(&pkg)?]) {
+        return Ok(());
+    }
+    progress("TypeScript");
+    shell::run(shell::npm().args(["run", "--silent", "build", "--workspace", "pkg"]))?;
+    if !entry(&pkg)?.is_file() {
+        bail!("the package's build script ended well but wrote no {}", entry(&pkg)?.display());
+    }
+    stamp.finish()
+}
+
+/// The file that `import "tabmind"` loads, which must exist after a build.
+fn entry(pkg: &Path) -> Result<PathBuf> {
+    let manifest = fs::read_to_string(pkg.join("package.json")).context("pkg/package.json")?;
+    let json: serde_json::Value = serde_json::from_str(&manifest).context("pkg/package.json")?;
+    let main = json["exports"]["."].as_str().or_else(|| json["exports"]["."]["default"].as_str());
+    let main = main.ok_or_else(|| anyhow!("pkg/package.json has no exports[\".\"].default"))?;
+    Ok(pkg.join(main.trim_start_matches("./")))
+}

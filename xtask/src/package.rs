@@ -1,0 +1,97 @@
+//! `cargo xtask package`: what is published, under `dist/`: the npm tarball, the site, the extension.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::args::Args;
+use crate::build::{self, Profile};
+use crate::shell::{self, progress};
+use crate::zip::Zip;
+
+/// What only serves the people who work on the page.
+const NOT_FOR_THE_SITE: &[&str] = &[".d.ts", "tsconfig.json", ".map"];
+
+pub fn command(args: Args) -> Result<()> {
+    args.finish()?;
+    build::build(Profile::Dist)?;
+    let dist = shell::root().join("dist");
+    if dist.exists() {
+        fs::remove_dir_all(&dist).with_context(|| format!("cannot empty {}", dist.display()))?;
+    }
+    fs::create_dir_all(&dist)?;
+    let mut made = vec![tarball(&dist)?, site(&dist)?];
+    made.extend(extension(&dist)?);
+    made.iter().for_each(|line| println!("{line}"));
+    Ok(())
+}
+
+fn tarball(dist: &Path) -> Result<String> {
+    progress("npm pack");
+    let mut npm = shell::npm();
+    npm.args(["pack", "--silent", "--workspace", "pkg", "--pack-destination"]).arg(dist);
+    // npm may warn before it names the file.
+    let output = shell::capture(&mut npm)?;
+    let name = output.lines().last().unwrap_or_default();
+    let file = dist.join(name);
+    let size = fs::metadata(&file).with_context(|| format!("npm pack made no {}", file.display()))?.len();
+    Ok(format!("dist/{name}: {size} bytes"))
+}
+
+/// The demo page with the package and the committed models beside it, for any static host and below any path.
+fn site(dist: &Path) -> Result<String> {
+    progress("site");
+    let root = shell::root();
+    let site = dist.join("site");
+    copy(&root.join("www"), &site)?;
+    copy(&build::dist_dir(), &site.join("pkg"))?;
+    let list = shell::capture(shell::tool("models.mjs").arg(root.join("models")).arg(&site))?;
+    fs::write(site.join("models.json"), list)?;
+    if !site.join("index.html").is_file() {
+        bail!("the site has no index.html: is www/ complete?");
+    }
+    Ok(format!("dist/site: {} bytes", size_of(&site)?))
+}
+
+fn extension(dist: &Path) -> Result<Option<String>> {
+    let source = shell::root().join("extension");
+    if !source.join("manifest.json").is_file() {
+        progress("no extension/manifest.json, so no extension");
+        return Ok(None);
+    }
+    progress("extension");
+    let folder = dist.join("extension");
+    copy(&source, &folder)?;
+    copy(&build::dist_dir(), &folder.join("pkg"))?;
+    let mut zip = Zip::default();
+    zip.add_folder(&folder)?;
+    let bytes = zip.finish();
+    fs::write(dist.join("extension.zip"), &bytes)?;
+    Ok(Some(format!("dist/extension.zip: {} bytes", bytes.len())))
+}
+
+/// Copies a folder, less what [`NOT_FOR_THE_SITE`] names.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
+        let source = entry?.path();
+        let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let target = to.join(&name);
+        if source.is_dir() {
+            copy(&source, &target)?;
+        } else if !NOT_FOR_THE_SITE.iter().any(|ending| name.ends_with(ending)) {
+            fs::copy(&source, &target).with_context(|| format!("cannot copy {}", source.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn size_of(folder: &Path) -> Result<u64> {
+    let mut total = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        total += if entry.path().is_dir() { size_of(&entry.path())? } else { entry.metadata()?.len() };
+    }
+    Ok(total)
+}

@@ -1,0 +1,178 @@
+//! The steps of `cargo xtask test`, from the quickest answer to the slowest.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use super::count::{self, Count};
+use crate::build::{self, Profile};
+use crate::{setup, shell};
+
+/// One kind of test; `run` takes whether this is a soak run.
+pub struct Step {
+    pub name: &'static str,
+    pub run: fn(soak: bool) -> Result<Count>,
+}
+
+pub fn all() -> Vec<Step> {
+    let step = |name, run| Step { name, run };
+    vec![
+        step("format", format),
+        step("clippy native", clippy_native),
+        step("clippy wasm", clippy_wasm),
+        step("native tests", native_tests),
+        step("doc tests", doc_tests),
+        step("docs", docs),
+        step("build", build_package),
+        step("TypeScript check", typescript_check),
+        step("tools tests", tools_tests),
+        step("package tests", package_tests),
+        step("browser tests", browser_tests),
+    ]
+}
+
+pub fn log_dir() -> PathBuf {
+    shell::root().join("target/xtask/logs")
+}
+
+/// Runs a command with its output shown and logged, and reads its counts.
+fn counted(name: &str, soak: bool, command: &mut Command, count: fn(&str) -> Count) -> Result<Count> {
+    if soak {
+        command.env("TABMIND_SOAK", "1");
+    }
+    let (success, text) = shell::tee(command, &log_dir().join(format!("{name}.log")))?;
+    Ok(count(&text).with_exit(success))
+}
+
+/// Runs a command that is one check.
+fn check(name: &str, command: &mut Command) -> Result<Count> {
+    let (success, _) = shell::tee(command, &log_dir().join(format!("{name}.log")))?;
+    Ok(if success { Count::PASSED } else { Count::FAILED })
+}
+
+fn format(_: bool) -> Result<Count> {
+    setup::rust()?;
+    check("format", shell::cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn clippy_native(_: bool) -> Result<Count> {
+    setup::rust()?;
+    let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    check("clippy-native", shell::cargo().args(arguments))
+}
+
+fn clippy_wasm(_: bool) -> Result<Count> {
+    setup::rust()?;
+    let arguments =
+        ["clippy", "--package", "tabmind", "--lib", "--target", setup::WASM_TARGET, "--", "-D", "warnings"];
+    check("clippy-wasm", shell::cargo().args(arguments))
+}
+
+fn native_tests(soak: bool) -> Result<Count> {
+    setup::vulkan();
+    let mut cargo = shell::cargo();
+    if shell::exists("cargo-nextest") {
+        // The output of passing tests is where a skipped test says so.
+        cargo.args(["nextest", "run", "--workspace", "--no-fail-fast", "--success-output", "immediate"]);
+        cargo.args(["--no-tests", "pass", "--status-level", "pass", "--cargo-quiet"]);
+        counted("native", soak, &mut cargo, count::nextest)
+    } else {
+        cargo.args([
+            "test",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--no-fail-fast",
+            "--",
+            "--show-output",
+        ]);
+        counted("native", soak, &mut cargo, count::cargo_test)
+    }
+}
+
+fn doc_tests(soak: bool) -> Result<Count> {
+    let arguments = ["test", "--quiet", "--package", "tabmind", "--doc", "--no-fail-fast"];
+    counted("doc-tests", soak, shell::cargo().args(arguments), count::cargo_test)
+}
+
+fn docs(_: bool) -> Result<Count> {
+    let mut cargo = shell::cargo();
+    cargo.env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--quiet", "--workspace", "--no-deps"]);
+    check("docs", &mut cargo)
+}
+
+fn build_package(_: bool) -> Result<Count> {
+    build::build(Profile::Release)?;
+    print!("{}", crate::sizes::table(&crate::sizes::measure(&build::dist_dir())?));
+    Ok(Count::PASSED)
+}
+
+fn typescript_check(_: bool) -> Result<Count> {
+    setup::node()?;
+    build::build(Profile::Release)?; // the types of the wasm module are an input
+    if !has_script("package.json", "check")? {
+        shell::progress("package.json has no script `check`");
+        return Ok(Count::SKIPPED);
+    }
+    check("typescript", shell::npm().args(["run", "--silent", "check"]))
+}
+
+fn tools_tests(soak: bool) -> Result<Count> {
+    setup::node()?;
+    node_tests("tools", &["tools"], soak)
+}
+
+fn package_tests(soak: bool) -> Result<Count> {
+    build::build(Profile::Release)?;
+    node_tests("package", &["pkg/test", "pkg/tests"], soak)
+}
+
+fn browser_tests(soak: bool) -> Result<Count> {
+    setup::chromium()?;
+    build::build(Profile::Release)?;
+    node_tests("browser", &["tests/browser"], soak)
+}
+
+/// Runs every `*.test.mjs` below the folders.
+fn node_tests(name: &str, folders: &[&str], soak: bool) -> Result<Count> {
+    let mut files = Vec::new();
+    for folder in folders {
+        find_tests(&shell::root().join(folder), &mut files)?;
+    }
+    if files.is_empty() {
+        shell::progress(format_args!("no *.test.mjs in {}", folders.join(" or ")));
+        return Ok(Count::SKIPPED);
+    }
+    files.sort();
+    let mut node = shell::program("node");
+    node.args(["--test", "--test-reporter=spec"]);
+    if !soak {
+        // A browser that hangs must not hold up the run; what soak runs count may take hours.
+        node.arg("--test-timeout=1200000");
+    }
+    counted(name, soak, node.args(&files), count::node)
+}
+
+fn find_tests(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() && name != "node_modules" {
+            find_tests(&path, files)?;
+        } else if name.ends_with(".test.mjs") || name.ends_with(".test.js") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn has_script(manifest: &str, script: &str) -> Result<bool> {
+    let text = fs::read_to_string(shell::root().join(manifest)).with_context(|| manifest.to_owned())?;
+    let json: serde_json::Value = serde_json::from_str(&text).with_context(|| manifest.to_owned())?;
+    Ok(json["scripts"][script].is_string())
+}
