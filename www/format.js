@@ -45,7 +45,7 @@ export function duration(ms) {
  * @param {number} perSecond
  */
 export function tokenRate(perSecond) {
-  return `${perSecond.toFixed(perSecond >= 100 ? 0 : 1)} tok/s`;
+  return `${perSecond >= 100 ? integer(perSecond) : perSecond.toFixed(1)} tok/s`;
 }
 
 /**
