@@ -89,6 +89,7 @@ export function createChatView({ settings, waysOut, onBusy, goToComplete }) {
     input.value = "";
 
     const generation = new Generation((text, numbers) => {
+      if (running !== generation) return; // "New chat" has thrown this answer away
       renderMarkdown(answer.body, text);
       stats.textContent = describeStats(numbers);
       follow.keep();
@@ -102,6 +103,7 @@ export function createChatView({ settings, waysOut, onBusy, goToComplete }) {
       current.chat.completions.create({ messages: history, ...chosen.sampling, stream: true, stream_options: { include_usage: true } }, { signal }),
     );
 
+    if (running !== generation) return;
     running = null;
     answer.node.classList.remove("streaming");
     if (outcome.text) {
@@ -135,10 +137,12 @@ export function createChatView({ settings, waysOut, onBusy, goToComplete }) {
 
   function clear() {
     running?.stop();
+    running = null;
     turns = [];
     messages.replaceChildren();
     clearError(errorSlot);
     stats.textContent = "";
+    status.textContent = "";
     showState();
     input.focus();
   }

@@ -42,6 +42,15 @@ export function duration(ms) {
 }
 
 /**
+ * Time still to wait: whole seconds, for it is an estimate.
+ * @param {number} seconds
+ */
+export function remaining(seconds) {
+  const whole = Math.ceil(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.ceil(seconds / 60)} min`;
+}
+
+/**
  * @param {number} perSecond
  */
 export function tokenRate(perSecond) {
