@@ -97,7 +97,7 @@ fn native_tests(soak: bool) -> Result<Count> {
 }
 
 fn doc_tests(soak: bool) -> Result<Count> {
-    let arguments = ["test", "--quiet", "--package", "tabmind", "--doc", "--no-fail-fast"];
+    let arguments = ["test", "--quiet", "--workspace", "--doc", "--no-fail-fast"];
     counted("doc-tests", soak, shell::cargo().args(arguments), count::cargo_test)
 }
 
