@@ -129,7 +129,7 @@ impl Reader<'_> {
             return Ok(Mixer::ShortConv(taps.max(1)));
         }
         if let Some(interval) = keys.optional("full_attention_interval")?.filter(|&n| n > 0)
-            && (layer + 1) % interval != 0
+            && !(layer + 1).is_multiple_of(interval)
         {
             return self.delta_net().map(Mixer::DeltaNet);
         }
@@ -207,7 +207,7 @@ impl Reader<'_> {
             None => match rule {
                 WindowRule::Never => false,
                 WindowRule::All => true,
-                WindowRule::AllButEvery(every) => every == 0 || (layer + 1) % every != 0,
+                WindowRule::AllButEvery(every) => every == 0 || !(layer + 1).is_multiple_of(every),
             },
         };
         Ok(here.then_some(window))
@@ -215,7 +215,7 @@ impl Reader<'_> {
 
     fn rope(&self, layer: usize, key_dim: usize, is_window: bool, ropes: &mut Vec<RopeSpec>) -> Result<Option<usize>> {
         let keys = &self.keys;
-        if self.family.nope_step.is_some_and(|step| (layer + 1) % step == 0) {
+        if self.family.nope_step.is_some_and(|step| (layer + 1).is_multiple_of(step)) {
             return Ok(None);
         }
         let local = is_window && self.family.local_rope;
