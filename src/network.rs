@@ -2,7 +2,7 @@
 
 use crate::cancel::Cancel;
 use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, NaiveEngine, SequenceId};
-use crate::error::{Result, bail};
+use crate::error::{Error, ErrorKind, Result, bail};
 use crate::forward;
 use crate::gguf::Gguf;
 use crate::recording::{Recording, RopeTable};
@@ -64,6 +64,7 @@ impl Blueprint {
             ropes.push(rope_table(gguf, parts, rope, context_length).await?);
         }
         let recording = forward::record(&spec, &roles, ropes);
+        check_size(&recording, context_length)?;
         Ok(Self { spec, context_length, plan, recording })
     }
 }
@@ -150,6 +151,17 @@ impl Network {
             bail!(NumericError, "the model computed a logit that is no finite number at position {position}");
         }
         Ok(logits)
+    }
+}
+
+/// Fails if the cache of one sequence has more bytes than this machine can address: later sums may then rely on it.
+fn check_size(recording: &Recording, context_length: usize) -> Result<()> {
+    let widths = recording.caches.iter().map(|shape| shape.key_width + shape.value_width);
+    let elements = widths.map(|width| width.checked_mul(context_length)).try_fold(0usize, |sum, cache| sum.checked_add(cache?));
+    match elements.and_then(|elements| elements.checked_mul(size_of::<f32>())).filter(|&bytes| isize::try_from(bytes).is_ok()) {
+        Some(_) => Ok(()),
+        None => Err(Error::new(ErrorKind::OutOfMemory, format!("the key-value cache of {context_length} tokens does not fit into memory"))
+            .with_hint("Load the model with a smaller contextLength.")),
     }
 }
 

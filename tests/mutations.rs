@@ -54,7 +54,7 @@ use Shows::{Refused, Wrong};
 const MUTATIONS: &[(&str, &str, &str, Shows, Change)] = &[
     ("Spec.hidden", "one more", "llama", Refused, Flags(|s| s.hidden += 1)),
     ("Spec.vocab", "one more", "llama", Refused, Flags(|s| s.vocab += 1)),
-    ("Spec.layers", "one less", "llama", Wrong, Flags(|s| drop(s.layers.pop()))),
+    ("Spec.layers", "only the first", "llama", Wrong, Flags(|s| s.layers.truncate(1))),
     ("Spec.layer_norm", "off", "stablelm", Wrong, Flags(|s| s.layer_norm = false)),
     ("Spec.layer_norm", "on", "llama", Wrong, Flags(|s| s.layer_norm = true)),
     ("Spec.norm_eps", "100 times as large", "llama", Wrong, Flags(|s| s.norm_eps *= 100.0)),
