@@ -13,8 +13,8 @@ use crate::network::{Backend, Network};
 pub struct Info {
     /// `general.architecture`
     pub architecture: String,
-    /// `general.name`
-    pub name: Option<String>,
+    /// `general.name`, or the architecture where the file has no name.
+    pub name: String,
     /// As `Q4_K_M`: the file's own word, else the format of most bytes.
     pub quantization: String,
     /// Number of weights.
@@ -48,7 +48,7 @@ impl Info {
         let text = |key: &str| gguf.metadata.str(key).map(str::to_string);
         Self {
             architecture: network.spec.family.name.to_string(),
-            name: text("general.name"),
+            name: text("general.name").unwrap_or_else(|| network.spec.family.name.to_string()),
             quantization: quantization(gguf),
             parameters: gguf.tensors.iter().map(|tensor| tensor.elements() as u64).sum(),
             context_length: network.context_length,

@@ -1,7 +1,10 @@
 //! The Rust API: load a model, generate, look inside.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use tokio::sync::Mutex;
+use web_time::Instant;
 
 use crate::cancel::Cancel;
 use crate::chat::{self, ChatTemplate, TemplateInput};
@@ -63,8 +66,8 @@ pub struct Score {
     pub perplexity: f64,
 }
 
-/// Bytes between two reports of progress, at most.
-const PROGRESS_STEP: u64 = 1 << 20;
+/// Time between two reports of progress while bytes move.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Model {
     /// Loads a model from its file, or the files it is split into.
@@ -83,11 +86,11 @@ impl Model {
         let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
         let template = chat::template_of(&gguf.metadata, &tokenizer);
         let total = gguf.total_bytes;
-        let mut reported = 0;
         on_progress(Progress { phase: Phase::Download, loaded: 0, total });
+        let mut reported = Instant::now();
         let mut on_bytes = |loaded: u64| {
-            if loaded >= reported + PROGRESS_STEP {
-                reported = loaded;
+            if reported.elapsed() >= PROGRESS_INTERVAL {
+                reported = Instant::now();
                 on_progress(Progress { phase: Phase::Download, loaded, total });
             }
         };

@@ -88,7 +88,7 @@ impl WasmModel {
     }
 
     /// Carries out a request; resolves to a GenerateResult JSON.
-    #[wasm_bindgen(unchecked_return_type = "string")]
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
     pub fn generate(&self, request: String, on_event: Function, signal: AbortSignal) -> js_sys::Promise {
         let model = Rc::clone(&self.model);
         wasm_bindgen_futures::future_to_promise(async move {
@@ -103,7 +103,7 @@ impl WasmModel {
     }
 
     /// Scores a text or ids, given as JSON; resolves to a Score JSON.
-    #[wasm_bindgen(unchecked_return_type = "string")]
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
     pub fn score(&self, input: String, signal: AbortSignal) -> js_sys::Promise {
         let model = Rc::clone(&self.model);
         wasm_bindgen_futures::future_to_promise(async move {
@@ -194,7 +194,7 @@ fn result(model: &Model, outcome: &Outcome) -> Value {
             "prompt_tokens_details": { "cached_tokens": cached_tokens },
         },
         "timings": timings,
-        "model": model.info().name.clone().unwrap_or_else(|| model.info().architecture.clone()),
+        "model": model.info().name,
     })
 }
 

@@ -5,7 +5,7 @@ import { chat, completion, newHead, type GenerateEvent, type GenerateResult, typ
 import { readRequest, show, toJson } from "./request.js";
 import { ChunkStream } from "./stream.js";
 import type { CallOptions } from "./types/chat.js";
-import type { ChatCompletions, Completions, Engine, EngineInfo, EngineStats } from "./types/engine.js";
+import type { ChatCompletions, Completions, Engine, EngineInfo, EngineStats, Score } from "./types/engine.js";
 
 /** An engine over a worker that has loaded a model. */
 export function createEngine(connection: Connection, info: EngineInfo): Engine {
@@ -19,6 +19,10 @@ export function createEngine(connection: Connection, info: EngineInfo): Engine {
     },
     detokenize: async (ids) => connection.call({ method: "detokenize", args: [readIds(ids)] }),
     countTokens: async (input) => connection.call({ method: "countTokens", args: [toJson("input", input)] }),
+    score: async (input, options = {}) => {
+      const signals = options.signal === undefined ? [] : [options.signal];
+      return JSON.parse(await connection.call({ method: "score", args: [toJson("input", input)] }, { signals })) as Score;
+    },
     applyChatTemplate: async (messages, options = {}) =>
       connection.call({
         method: "applyChatTemplate",

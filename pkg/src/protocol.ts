@@ -12,6 +12,7 @@ export interface Methods {
   tokenize(text: string, options: string): Uint32Array;
   detokenize(ids: Uint32Array): string;
   countTokens(input: string): number;
+  score(input: string): string;
   applyChatTemplate(messages: string, options: string): string;
   stats(): string;
 }

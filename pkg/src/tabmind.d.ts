@@ -15,6 +15,7 @@ export class WasmModel {
   tokenize(text: string, optionsJson: string): Uint32Array;
   detokenize(ids: Uint32Array): string;
   countTokens(inputJson: string): number;
+  score(inputJson: string, signal: AbortSignal): Promise<string>;
   applyChatTemplate(messagesJson: string, optionsJson: string): string;
   stats(): string;
   networkRequests(): string;

@@ -67,6 +67,8 @@ async function run(call: Call, eventsFor: number | undefined, signal: AbortSigna
       return model.tokenize(...call.args);
     case "detokenize":
       return model.detokenize(...call.args);
+    case "score":
+      return model.score(...call.args, signal);
     case "countTokens":
       return model.countTokens(...call.args);
     case "applyChatTemplate":

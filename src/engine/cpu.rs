@@ -4,7 +4,9 @@
 mod activations;
 mod attention;
 mod experts;
+mod lane;
 mod linear;
+mod math;
 mod matrix;
 mod project;
 #[cfg_attr(target_arch = "wasm32", path = "cpu/simd_wasm.rs")]

@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result, bail};
 /// Gaps up to this many bytes are read and dropped: cheaper than a new request.
 const SKIP_LIMIT: u64 = 1 << 20;
 
-/// A request that was made.
+/// A request that was made, whatever became of it.
 #[derive(Debug, Clone, Serialize)]
 pub struct RequestRecord {
     /// Where to.
@@ -71,6 +71,7 @@ impl HttpSource {
     }
 
     async fn request(&self, offset: u64) -> Result<Stream> {
+        let record = self.record();
         let response = self.fetch(offset).await?;
         let status = response.status();
         if status == 416 && offset == 0 {
@@ -104,7 +105,7 @@ impl HttpSource {
         self.len.set(len.or(self.len.get()));
         let Some(body) = response.body() else { bail!(Network, "{} answered without a body", self.url) };
         let Ok(reader) = body.get_reader().dyn_into() else { bail!(Network, "{} cannot be read as a stream", self.url) };
-        Ok(Stream { reader, position, ahead: Vec::new(), record: self.record() })
+        Ok(Stream { reader, position, ahead: Vec::new(), record })
     }
 
     async fn fetch(&self, offset: u64) -> Result<Response> {

@@ -10,8 +10,8 @@ use crate::gguf::{Gguf, TensorInfo};
 use crate::recording::{MatrixId, VectorId};
 use crate::source::Source;
 
-/// What is read at once. Two such pieces may be alive: the one that arrives and the one being written.
-const CHUNK_BYTES: u64 = 4 << 20;
+/// What is read at once: little enough that progress is told often on a slow line.
+const CHUNK_BYTES: u64 = 256 << 10;
 
 /// Where the rows of one tensor go: destination row of each source row, by matrix.
 type Destinations = Vec<(MatrixId, Vec<u32>)>;

@@ -31,7 +31,7 @@ export function useHarness({ fake = false, args = [] } = {}) {
     const page = readFileSync(join(fixtures, "page.html"), "utf8");
     harness.package = fake ? fakePackage(scratch) : builtPackage();
     harness.site = await serve({
-      folders: { "/pkg/": harness.package, "/weights/": join(assets, "weights"), "/made/": madeFolder(scratch) },
+      folders: { "/pkg/": harness.package, "/weights/": join(assets, "weights"), "/arch/": join(assets, "arch"), "/made/": madeFolder(scratch) },
       pages: { "/": page.replace("PACKAGE", "/pkg") },
       handle(request, response, path) {
         harness.requests.push({ path, method: request.method, range: request.headers.range ?? null });

@@ -344,13 +344,13 @@ test("close: pending and later calls reject, twice is fine, the worker is gone",
     const pending = [window.outcome(() => engine.completions.create({ prompt: "count 100000" })), window.outcome(() => window.collect(stream))];
     await engine.close();
     await engine.close();
-    const later = ["tokenize", "detokenize", "countTokens", "applyChatTemplate", "stats"].map((method) =>
+    const later = ["tokenize", "detokenize", "countTokens", "score", "applyChatTemplate", "stats"].map((method) =>
       window.outcome(() => engine[method](method === "tokenize" ? "a" : [])),
     );
     later.push(window.outcome(() => engine.chat.completions.create({ messages: [], stream: true })));
     return Promise.all([...pending, ...later]);
   });
-  assert.equal(outcomes.length, 8);
+  assert.equal(outcomes.length, 9);
   for (const outcome of outcomes) assertError(outcome, "closed");
   assert.deepEqual(await page.evaluate(() => window.workers.map(({ terminated }) => terminated)), [true]);
 });

@@ -33,6 +33,16 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// What `--profile` says.
+    pub fn from_args(args: &mut Args) -> Result<Option<Self>> {
+        match args.value("--profile")?.as_deref() {
+            None => Ok(None),
+            Some("release") => Ok(Some(Self::Release)),
+            Some("dist") => Ok(Some(Self::Dist)),
+            Some(other) => bail!("--profile {other}: known are release and dist"),
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Release => "release",
@@ -50,11 +60,7 @@ impl Profile {
 }
 
 pub fn command(mut args: Args) -> Result<()> {
-    let profile = match args.value("--profile")?.as_deref() {
-        None | Some("release") => Profile::Release,
-        Some("dist") => Profile::Dist,
-        Some(other) => bail!("--profile {other}: known are release and dist"),
-    };
+    let profile = Profile::from_args(&mut args)?.unwrap_or(Profile::Release);
     args.finish()?;
     build(profile)?;
     print!("{}", sizes::table(&sizes::measure(&dist_dir())?));

@@ -3,6 +3,7 @@
 //! Progress goes to standard error and results to standard output, so that `--json` can be piped.
 
 mod args;
+mod bench;
 mod build;
 mod demo;
 mod generate;
@@ -34,6 +35,10 @@ cargo xtask <command> [options]
               [--threads N] [--temperature T] [--seed S] [--json]
   make-model  write a GGUF of a published model's shape with random weights
               --shape NAME --quant TYPE --out FILE [--seed N]
+  bench       time the package in a headless browser, side by side with a peer
+              [--model FILE | --shape NAME --quant TYPE] [--peer wllama|none] [--backend cpu|webgpu]
+              [--threads N] [--build simd|relaxed] [--runs N] [--prompts N,N…] [--tokens N] [--full] [--json]
+              [--profile dist|release]
   package     the npm tarball, the static site and the extension under dist/
 
 Each command installs what it needs first: toolchain pieces, npm packages, a browser where the system allows it.
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
     let command = words.next().unwrap_or_else(|| "help".into());
     let args = Args::new(words);
     let outcome = match command.as_str() {
+        "bench" => bench::command(args),
         "build" => build::command(args),
         "demo" => demo::command(args),
         "generate" => generate::command(args),

@@ -39,8 +39,13 @@ pub fn command(mut args: Args) -> Result<()> {
     Ok(())
 }
 
+/// Writes the model that the names describe.
+pub fn make_named(shape: &str, quant: &str, out: &Path) -> Result<u64> {
+    make_model(Shape::named(shape)?, Quant::named(quant)?, 0, out)
+}
+
 /// Writes the file and returns its size. It appears under its name only when it is whole.
-pub fn make_model(shape: &Shape, quant: Quant, seed: u64, out: &Path) -> Result<u64> {
+fn make_model(shape: &Shape, quant: Quant, seed: u64, out: &Path) -> Result<u64> {
     let header = header(shape, quant)?;
     let size = header.file_size();
     progress(format_args!(
@@ -121,8 +126,8 @@ fn set_tokenizer(header: &mut Header, shape: &Shape) {
 }
 
 fn write_tensors<W: Write>(shape: &Shape, seed: u64, mut data: Data<W>) -> Result<()> {
-    let fills = shape.tensors();
-    for tensor in &fills {
+    let speakable = Vocabulary::new(shape.vocab_size, &shape.specials()).speakable();
+    for tensor in shape.tensors() {
         let Some(entry) = data.next_tensor()? else { break };
         let mut random = Random::new(seed, &tensor.name);
         match tensor.fill {
@@ -131,7 +136,11 @@ fn write_tensors<W: Write>(shape: &Shape, seed: u64, mut data: Data<W>) -> Resul
             Fill::Bias => data.write(&plain(small_numbers(entry.dims[0], 0.0, 0.1, &mut random)))?,
             Fill::Matrix(factor) => {
                 let deviation = factor / (entry.dims[0] as f32).sqrt();
-                write_matrix(&entry, deviation, &mut random, &mut data)?;
+                let is_output = tensor.name == "token_embd.weight";
+                // A token whose output row is small is never the likeliest.
+                let of_row =
+                    |row: usize| if is_output && !speakable[row] { 0.01 * deviation } else { deviation };
+                write_matrix(&entry, of_row, &mut random, &mut data)?;
             }
         }
     }
@@ -139,24 +148,25 @@ fn write_tensors<W: Write>(shape: &Shape, seed: u64, mut data: Data<W>) -> Resul
     Ok(())
 }
 
+/// `deviation` says how large the weights of each row are.
 fn write_matrix<W: Write>(
     entry: &gguf_writer::Tensor,
-    deviation: f32,
+    deviation: impl Fn(usize) -> f32,
     random: &mut Random,
     data: &mut Data<W>,
 ) -> Result<()> {
-    const CHUNK: usize = 1 << 16;
     let kind = Type::with_id(entry.type_id)?;
     let blocks = Blocks::new(kind);
-    let mut chunk = Vec::with_capacity(CHUNK + 256);
-    for _ in 0..entry.size_bytes / kind.block().1 {
-        blocks.push(deviation, random, &mut chunk);
-        if chunk.len() >= CHUNK {
-            data.write(&chunk)?;
-            chunk.clear();
+    let blocks_per_row = entry.dims[0] / kind.block().0;
+    let mut bytes = Vec::new();
+    for row in 0..entry.dims[1] as usize {
+        bytes.clear();
+        for _ in 0..blocks_per_row {
+            blocks.push(deviation(row), random, &mut bytes);
         }
+        data.write(&bytes)?;
     }
-    data.write(&chunk)
+    Ok(())
 }
 
 fn plain(numbers: Vec<f32>) -> Vec<u8> {

@@ -112,6 +112,15 @@ export interface Completions {
   create(params: CompletionParams, options?: CallOptions): Promise<Completion | AsyncIterable<CompletionChunk>>;
 }
 
+/** What a model thinks of a text. The first token, which nothing precedes, is in neither list. */
+export interface Score {
+  ids: number[];
+  /** Natural logarithm of each token's probability, given those before it. */
+  logprobs: number[];
+  /** `exp(-mean(logprobs))` */
+  perplexity: number;
+}
+
 /** A loaded model. Calls may overlap: they are queued. */
 export interface Engine {
   readonly info: EngineInfo;
@@ -122,6 +131,8 @@ export interface Engine {
   detokenize(ids: ArrayLike<number>): Promise<string>;
   /** Tokens of a text, or of a conversation after the chat template. */
   countTokens(input: string | ChatMessage[]): Promise<number>;
+  /** How likely the model finds `input` (text or token ids), token by token. Waits for the calls made before it. */
+  score(input: string | number[], options?: CallOptions): Promise<Score>;
   applyChatTemplate(messages: ChatMessage[], options?: { tools?: Tool[]; addGenerationPrompt?: boolean }): Promise<string>;
   stats(): Promise<EngineStats>;
   /** Every request that was made for this engine, oldest first. */

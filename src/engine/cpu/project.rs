@@ -3,8 +3,10 @@
 use std::ops::Range;
 
 use super::activations::Activations;
+use super::math::dot;
 use super::matrix::{BLOCK, ChunkShape, Data, Matrix, Quantized, ROWS};
-use super::simd::{Acts, F4, Lane, Sums, Wide};
+use super::lane::Lane;
+use super::simd::{Acts, F4, Sums, Wide};
 
 /// Tokens that share one unpacking of a weight block: as many as leave their sums in registers.
 const TILE: usize = 4;
@@ -73,22 +75,6 @@ fn dot_tokens(row: &[f32], x: &[f32], r: &mut [f32], at: usize, stride: usize) {
     }
 }
 
-/// `Σ a[i] · b[i]`, in sixteen partial sums.
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, a_rest) = a.as_chunks::<16>();
-    let (b, b_rest) = b.as_chunks::<16>();
-    let mut sums = [F4::splat(0.0); 4];
-    for (a, b) in a.iter().zip(b) {
-        let (a, b) = (a.as_chunks::<4>().0, b.as_chunks::<4>().0);
-        for (i, sum) in sums.iter_mut().enumerate() {
-            *sum = sum.add(F4::from_slice(&a[i]).mul(F4::from_slice(&b[i])));
-        }
-    }
-    let sum = sums[0].add(sums[1]).add(sums[2].add(sums[3])).to_array();
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    (sum[0] + sum[1]) + (sum[2] + sum[3]) + rest
-}
-
 /// Four rows times `count` tokens from token `first`.
 type Kernel = fn(&Quantized, usize, &Activations, usize, usize, &mut [[f32; ROWS]; TILE]);
 
@@ -148,11 +134,11 @@ fn tile<const NIBBLES: bool, const GROUPS: usize, const MIN: bool, const T: usiz
             let halves = acts.sums[at];
             for g in 0..GROUPS {
                 let sum = if GROUPS == 1 { halves[0] + halves[1] } else { halves[g] };
-                let mut value = dots[t][g].finish(zero * sum).mul(header[g].floats());
+                let mut value = dots[t][g].finish(zero * sum).mul(F4::from_lane(&header[g]));
                 if MIN {
                     #[allow(clippy::cast_precision_loss, reason = "sums of a block stay below 2^13")]
                     let sum = F4::splat(sum as f32);
-                    value = value.add(header[GROUPS + g].floats().mul(sum));
+                    value = value.add(F4::from_lane(&header[GROUPS + g]).mul(sum));
                 }
                 sums[t] = sums[t].add(value.mul(F4::splat(act_scale)));
             }
@@ -171,7 +157,7 @@ fn dot_chunk<const NIBBLES: bool, const GROUPS: usize, const T: usize>(
     dots: &mut [[Sums; GROUPS]; T],
 ) {
     if NIBBLES {
-        for (j, &lane) in quants.iter().enumerate().take(4) {
+        for (j, lane) in quants.iter().enumerate().take(4) {
             let (low, high) = Wide::nibbles(lane);
             for t in 0..T {
                 dots[t][0].dot(low, Acts::splat(&q[t][j]));
@@ -179,7 +165,7 @@ fn dot_chunk<const NIBBLES: bool, const GROUPS: usize, const T: usize>(
             }
         }
     } else {
-        for (j, &lane) in quants.iter().enumerate().take(8) {
+        for (j, lane) in quants.iter().enumerate().take(8) {
             let weights = Wide::bytes(lane);
             for t in 0..T {
                 dots[t][j / 4 * (GROUPS - 1)].dot(weights, Acts::splat(&q[t][j]));

@@ -49,6 +49,13 @@ impl Vocabulary {
         self.types.resize(self.tokens.len(), kind);
     }
 
+    /// Whether each token is plain text: not half a character, no control character, nothing that ends a text. Of
+    /// random weights only these should come out, because not every engine survives broken UTF-8.
+    pub fn speakable(&self) -> Vec<bool> {
+        let plain = |token: &String| token.chars().all(|c| c.is_ascii_graphic() || c == 'Ġ' || c == 'Ċ');
+        self.tokens.iter().zip(&self.types).map(|(token, kind)| *kind == NORMAL && plain(token)).collect()
+    }
+
     pub fn id(&self, token: &str) -> Option<u32> {
         self.tokens.iter().position(|known| known == token).map(|at| at as u32)
     }
@@ -114,6 +121,10 @@ mod tests {
         assert_eq!(vocabulary.types.len(), 60_000);
         assert_eq!(vocabulary.merges.len(), 59_990 - 256 - 3);
         assert_eq!(vocabulary.id("<|im_end|>"), Some(59_989));
+        let speakable = vocabulary.speakable();
+        let said = |token: &str| speakable[vocabulary.id(token).unwrap() as usize];
+        assert!(said("a") && said("Ġth") && said("Ċ"));
+        assert!(!said("<|im_end|>") && !said("ÿ") && !said("Ā") && !said("[PAD59995]"));
         let mut known: HashSet<&str> = HashSet::new();
         for (id, token) in vocabulary.tokens.iter().enumerate() {
             if let Some(merge) = id.checked_sub(256).and_then(|index| vocabulary.merges.get(index)) {
