@@ -121,7 +121,7 @@ fn typescript_check(_: bool) -> Result<Count> {
 
 fn tools_tests(soak: bool) -> Result<Count> {
     setup::node()?;
-    node_tests("tools", &["tools"], soak)
+    node_tests("tools", &["tools", "www"], soak)
 }
 
 fn package_tests(soak: bool) -> Result<Count> {
