@@ -2,13 +2,13 @@
 
 use crate::cancel::Cancel;
 use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, NaiveEngine, SequenceId};
-use crate::error::{Result, bail};
+use crate::error::{Error, ErrorKind, Result, bail};
 use crate::forward;
 use crate::gguf::Gguf;
-use crate::recording::RopeTable;
+use crate::recording::{Recording, RopeTable};
 use crate::source::Source;
 use crate::spec::{RopeFactors, RopeSpec, Spec};
-use crate::weights::{self, Weights};
+use crate::weights::{self, Plan, Weights};
 
 /// Context where neither the caller nor the model asks for less.
 pub const DEFAULT_CONTEXT: usize = 4096;
@@ -35,6 +35,40 @@ pub struct Network {
     can_rewind: bool,
 }
 
+/// What will run on which tensors: a network before its weights are loaded. Plain data, so that a spec, a recording
+/// or a plan can be looked at, or changed to see what depends on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Blueprint {
+    /// Hyper-parameters.
+    pub spec: Spec,
+    /// Tokens that a sequence can hold.
+    pub context_length: usize,
+    /// Which rows of which tensors each operand is.
+    pub plan: Plan,
+    /// The forward pass.
+    pub recording: Recording,
+}
+
+impl Blueprint {
+    /// Draws the blueprint of a model of this `spec` from the tensors that `gguf` lists. Of the weights only the
+    /// rotary divisors are read from `parts`.
+    ///
+    /// # Errors
+    /// `corrupt_file` naming a tensor that `spec` asks for and that is missing or has another shape;
+    /// `invalid_request` for a context longer than the trained one; what the source fails with.
+    pub async fn draw(spec: Spec, gguf: &Gguf, parts: &[Box<dyn Source>], context_length: Option<usize>) -> Result<Self> {
+        let context_length = context(&spec, context_length)?;
+        let (roles, plan) = Weights::plan(gguf, &spec)?;
+        let mut ropes = Vec::new();
+        for rope in &spec.ropes {
+            ropes.push(rope_table(gguf, parts, rope, context_length).await?);
+        }
+        let recording = forward::record(&spec, &roles, ropes);
+        check_size(&recording, context_length)?;
+        Ok(Self { spec, context_length, plan, recording })
+    }
+}
+
 impl Network {
     /// Loads the weights that `gguf` describes from `parts`.
     ///
@@ -50,14 +84,23 @@ impl Network {
         cancel: &Cancel,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<Self> {
-        let spec = Spec::read(gguf)?;
-        let context_length = context(&spec, context_length)?;
-        let (roles, plan) = Weights::plan(gguf, &spec)?;
-        let mut ropes = Vec::new();
-        for rope in &spec.ropes {
-            ropes.push(rope_table(gguf, parts, rope, context_length).await?);
-        }
-        let recording = forward::record(&spec, &roles, ropes);
+        let blueprint = Blueprint::draw(Spec::read(gguf)?, gguf, parts, context_length).await?;
+        Self::build(blueprint, gguf, parts, backend, cancel, on_bytes).await
+    }
+
+    /// Loads the weights that `blueprint`, drawn from the same `gguf`, asks for.
+    ///
+    /// # Errors
+    /// What the source fails with; `out_of_memory`, `aborted`.
+    pub async fn build(
+        blueprint: Blueprint,
+        gguf: &Gguf,
+        parts: &[Box<dyn Source>],
+        backend: Backend,
+        cancel: &Cancel,
+        on_bytes: &mut dyn FnMut(u64),
+    ) -> Result<Self> {
+        let Blueprint { spec, context_length, plan, recording } = blueprint;
         let can_rewind = recording.can_rewind();
         let mut engine = match backend {
             Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan)?),
@@ -108,6 +151,17 @@ impl Network {
             bail!(NumericError, "the model computed a logit that is no finite number at position {position}");
         }
         Ok(logits)
+    }
+}
+
+/// Fails if the cache of one sequence has more bytes than this machine can address: later sums may then rely on it.
+fn check_size(recording: &Recording, context_length: usize) -> Result<()> {
+    let widths = recording.caches.iter().map(|shape| shape.key_width + shape.value_width);
+    let elements = widths.map(|width| width.checked_mul(context_length)).try_fold(0usize, |sum, cache| sum.checked_add(cache?));
+    match elements.and_then(|elements| elements.checked_mul(size_of::<f32>())).filter(|&bytes| isize::try_from(bytes).is_ok()) {
+        Some(_) => Ok(()),
+        None => Err(Error::new(ErrorKind::OutOfMemory, format!("the key-value cache of {context_length} tokens does not fit into memory"))
+            .with_hint("Load the model with a smaller contextLength.")),
     }
 }
 

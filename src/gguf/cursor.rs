@@ -66,7 +66,7 @@ impl<'a> Cursor<'a> {
     /// Checks an element count against the bytes that are left; returns it as a `usize`.
     pub fn count(&mut self, min_bytes_each: u64, what: &str) -> Result<usize, Stop> {
         let count = self.u64(what)?;
-        let bytes = count.checked_mul(min_bytes_each).unwrap_or(u64::MAX);
+        let bytes = count.saturating_mul(min_bytes_each);
         self.expect_left(bytes, what)?;
         usize::try_from(count)
             .map_err(|_| Error::new(ErrorKind::CorruptFile, format!("{what} counts {count}")).into())

@@ -53,7 +53,7 @@ fn header(cursor: &mut Cursor<'_>, prefix: &[u8]) -> Result<Header, Stop> {
     check_magic(prefix)?;
     cursor.take(4, "the magic")?;
     let version = cursor.u32("the version")?;
-    if version.swap_bytes() < 16 {
+    if version != 0 && version.swap_bytes() < 16 {
         let detail = "the file is big-endian".to_string();
         return Err(Error::new(ErrorKind::UnsupportedVersion, detail)
             .with_hint("Convert it with gguf_convert_endian.py.")
@@ -112,7 +112,11 @@ fn check_magic(prefix: &[u8]) -> Result<(), Stop> {
 }
 
 fn alignment(metadata: &Metadata) -> Result<u64, Stop> {
-    let alignment = metadata.u64("general.alignment").unwrap_or(DEFAULT_ALIGNMENT);
+    let alignment = match metadata.get("general.alignment") {
+        None => DEFAULT_ALIGNMENT,
+        // Of a wrong type: no power of two.
+        Some(_) => metadata.u64("general.alignment").unwrap_or(0),
+    };
     if !alignment.is_power_of_two() || alignment > 1 << 20 {
         return fail(ErrorKind::CorruptFile, format!("general.alignment is {alignment}"));
     }
@@ -206,7 +210,8 @@ fn tensor(cursor: &mut Cursor<'_>, alignment: u64) -> Result<TensorInfo, Stop> {
     let mut elements: u64 = 1;
     for _ in 0..n_dims {
         let extent = cursor.u64(&name)?;
-        let product = elements.checked_mul(extent).filter(|&n| n > 0 && n < 1 << 40);
+        // All products of extents are taken as `usize` later.
+        let product = elements.checked_mul(extent).filter(|&n| n > 0 && n < 1 << 40 && usize::try_from(n).is_ok());
         let (Some(product), Ok(extent)) = (product, usize::try_from(extent)) else {
             return fail(ErrorKind::CorruptFile, format!("tensor {name} has an impossible shape"));
         };

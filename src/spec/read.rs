@@ -47,6 +47,9 @@ impl Reader<'_> {
         if embeddings.columns() != hidden {
             bail!(CorruptFile, "token_embd.weight has rows of {}, {} is {hidden}", embeddings.columns(), keys.name("embedding_length"));
         }
+        if u32::try_from(embeddings.rows()).is_err() {
+            bail!(CorruptFile, "token_embd.weight has {} rows: token ids have 32 bits", embeddings.rows());
+        }
         let n_layers = keys.required("block_count")?;
         if n_layers > MAX_LAYERS {
             bail!(CorruptFile, "{} is {n_layers}", keys.name("block_count"));
@@ -56,8 +59,14 @@ impl Reader<'_> {
         let Some(norm_eps) = rms_eps.or(layer_eps) else {
             bail!(CorruptFile, "metadata key {} is missing", keys.name("attention.layer_norm_rms_epsilon"));
         };
+        if norm_eps < 0.0 {
+            bail!(CorruptFile, "metadata key {} is {norm_eps}", keys.name("attention.layer_norm_rms_epsilon"));
+        }
         let mut ropes = Vec::new();
-        let layers = (0..n_layers).map(|layer| self.layer(layer, n_layers, hidden, &mut ropes)).collect::<Result<_>>()?;
+        let layers = (0..n_layers).map(|layer| self.layer(layer, n_layers, hidden, &mut ropes)).collect::<Result<Vec<_>>>()?;
+        check_shared_kv(&layers)?;
+        let per_layer_input = keys.optional("embedding_length_per_layer_input")?.filter(|&width| width > 0);
+        keys.rows("per-layer embeddings", &[per_layer_input.unwrap_or(0), n_layers])?;
         Ok(Spec {
             family: self.family,
             hidden,
@@ -70,7 +79,7 @@ impl Reader<'_> {
             logit_scale: 1.0 / keys.float("logit_scale")?.filter(|&scale| scale != 0.0).unwrap_or(1.0),
             logit_softcap: keys.float("final_logit_softcapping")?.filter(|&cap| cap > 0.0),
             parallel_residual: keys.bool("use_parallel_residual").unwrap_or(self.family.parallel_residual),
-            per_layer_input: keys.optional("embedding_length_per_layer_input")?.filter(|&width| width > 0),
+            per_layer_input,
             layers,
             ropes,
         })
@@ -126,10 +135,11 @@ impl Reader<'_> {
         if let Some(taps) = keys.optional("shortconv.l_cache")?
             && keys.per_layer("attention.head_count_kv", layer)? == Some(0)
         {
+            keys.rows("a convolution", &[taps, hidden])?;
             return Ok(Mixer::ShortConv(taps.max(1)));
         }
         if let Some(interval) = keys.optional("full_attention_interval")?.filter(|&n| n > 0)
-            && (layer + 1) % interval != 0
+            && !(layer + 1).is_multiple_of(interval)
         {
             return self.delta_net().map(Mixer::DeltaNet);
         }
@@ -144,13 +154,12 @@ impl Reader<'_> {
         if inner % value_heads != 0 || value_heads % key_heads != 0 {
             bail!(CorruptFile, "{} heads do not divide {inner}", keys.name("ssm.time_step_rank"));
         }
-        Ok(DeltaNetSpec {
-            key_heads,
-            value_heads,
-            key_dim: keys.required("ssm.state_size")?,
-            value_dim: inner / value_heads,
-            taps: keys.required("ssm.conv_kernel")?,
-        })
+        let (key_dim, value_dim) = (keys.required("ssm.state_size")?, inner / value_heads);
+        let taps = keys.required("ssm.conv_kernel")?;
+        // The state is `[value_heads, key_dim, value_dim]`, the convolution `[channels, taps]`.
+        keys.rows("a recurrent state", &[inner, key_dim])?;
+        keys.rows("a convolution", &[2 * keys.rows("keys", &[key_heads, key_dim])? + inner, taps])?;
+        Ok(DeltaNetSpec { key_heads, value_heads, key_dim, value_dim, taps })
     }
 
     fn attention(&self, layer: usize, n_layers: usize, hidden: usize, ropes: &mut Vec<RopeSpec>) -> Result<AttentionSpec> {
@@ -165,10 +174,15 @@ impl Reader<'_> {
         let dim = |name: &str| -> Result<usize> {
             let local = if window.is_some() { keys.optional(&format!("attention.{name}_swa"))? } else { None };
             let dim = local.or(keys.optional(&format!("attention.{name}"))?).unwrap_or(hidden / heads);
-            if dim == 0 { bail!(CorruptFile, "metadata key {} is zero", keys.name(name)) }
+            if dim == 0 { bail!(CorruptFile, "metadata key {} is zero", keys.name(&format!("attention.{name}"))) }
             Ok(dim)
         };
         let (key_dim, value_dim) = (dim("key_length")?, dim("value_length")?);
+        keys.rows("queries", &[heads, key_dim.max(value_dim)])?;
+        let gated = keys.optional("full_attention_interval")?.is_some();
+        if gated && key_dim != value_dim {
+            bail!(CorruptFile, "{} is {key_dim}, a gate has {value_dim}", keys.name("attention.key_length"));
+        }
         Ok(AttentionSpec {
             heads,
             kv_heads,
@@ -182,7 +196,7 @@ impl Reader<'_> {
             window,
             temperature: self.temperature()?,
             shared_kv: self.shared_kv(layer, n_layers, window.is_some())?,
-            gated: keys.optional("full_attention_interval")?.is_some(),
+            gated,
         })
     }
 
@@ -207,7 +221,7 @@ impl Reader<'_> {
             None => match rule {
                 WindowRule::Never => false,
                 WindowRule::All => true,
-                WindowRule::AllButEvery(every) => every == 0 || (layer + 1) % every != 0,
+                WindowRule::AllButEvery(every) => every == 0 || !(layer + 1).is_multiple_of(every),
             },
         };
         Ok(here.then_some(window))
@@ -215,7 +229,7 @@ impl Reader<'_> {
 
     fn rope(&self, layer: usize, key_dim: usize, is_window: bool, ropes: &mut Vec<RopeSpec>) -> Result<Option<usize>> {
         let keys = &self.keys;
-        if self.family.nope_step.is_some_and(|step| (layer + 1) % step == 0) {
+        if self.family.nope_step.is_some_and(|step| (layer + 1).is_multiple_of(step)) {
             return Ok(None);
         }
         let local = is_window && self.family.local_rope;
@@ -303,6 +317,7 @@ impl Reader<'_> {
             Some(width) => width,
             None => bail!(CorruptFile, "metadata key {} is missing", keys.name("expert_feed_forward_length")),
         };
+        keys.rows("experts", &[count, width.max(self.gguf.tensor("token_embd.weight").map_or(0, TensorInfo::columns))])?;
         Ok(ExpertsSpec {
             count,
             used,
@@ -314,4 +329,19 @@ impl Reader<'_> {
             activation: self.family.activation,
         })
     }
+}
+
+/// A layer that reads another one's keys and values must find them, and in the shape it expects.
+fn check_shared_kv(layers: &[LayerSpec]) -> Result<()> {
+    for (index, layer) in layers.iter().enumerate() {
+        let Mixer::Attention(reader) = &layer.mixer else { continue };
+        let Some(source) = reader.shared_kv else { continue };
+        match layers.get(source).map(|layer| &layer.mixer) {
+            Some(Mixer::Attention(own))
+                if own.shared_kv.is_none()
+                    && (own.kv_heads, own.key_dim, own.value_dim) == (reader.kv_heads, reader.key_dim, reader.value_dim) => {}
+            _ => bail!(CorruptFile, "layer {index} shares the keys of layer {source}, whose heads have another shape"),
+        }
+    }
+    Ok(())
 }

@@ -73,13 +73,13 @@ impl RopeSpec {
             (false, false) => RopeFactors::Absent,
         };
         let scale = if has_long { keys.float("rope.scaling.attn_factor")?.unwrap_or(1.0) } else { 1.0 };
-        let base = keys.float("rope.freq_base")?.unwrap_or(DEFAULT_BASE);
+        let base = base(keys, "rope.freq_base")?;
         Ok(Self { dims, base, scaling: scaling(keys, original)?, factors, scale })
     }
 
     /// The rotary embedding of window layers: its own base, never scaled.
     pub(super) fn local(keys: &Keys<'_>, dims: usize) -> Result<Self> {
-        let base = keys.float("rope.freq_base_swa")?.unwrap_or(DEFAULT_BASE);
+        let base = base(keys, "rope.freq_base_swa")?;
         Ok(Self { dims, base, scaling: RopeScaling::None, factors: RopeFactors::Absent, scale: 1.0 })
     }
 
@@ -113,6 +113,13 @@ impl RopeSpec {
             *frequency /= f64::from(*divisor);
         }
         RopeTable { frequencies, scale }
+    }
+}
+
+fn base(keys: &Keys<'_>, key: &str) -> Result<f32> {
+    match keys.float(key)?.unwrap_or(DEFAULT_BASE) {
+        base if base > 0.0 => Ok(base),
+        base => bail!(CorruptFile, "metadata key {} is {base}", keys.name(key)),
     }
 }
 

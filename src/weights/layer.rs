@@ -130,8 +130,12 @@ fn plan_attention(p: &mut Planner<'_>, spec: &Spec, index: usize, a: &AttentionS
     };
     let (q_rows, k_rows, v_rows) = (a.heads * a.key_dim, a.kv_heads * a.key_dim, a.kv_heads * a.value_dim);
     let fused = name("attn_qkv");
+    let is_fused = p.has(&format!("{fused}.weight"));
+    // Before a list of rows is made: its length is what the metadata claim.
+    let (first, first_rows) = if is_fused { (&fused, q_rows + k_rows + v_rows) } else { (&name("attn_q"), if a.gated { 2 * q_rows } else { q_rows }) };
+    p.expect(&format!("{first}.weight"), first_rows, spec.hidden)?;
     let mut input = Vec::new();
-    if p.has(&format!("{fused}.weight")) {
+    if is_fused {
         let values = RowOrder::Range { start: q_rows + k_rows, len: v_rows };
         for order in [rows(0, a.heads, a.key_dim), rows(q_rows, a.kv_heads, a.key_dim), values] {
             input.push(p.weight_rows(&fused, order, q_rows + k_rows + v_rows, spec.hidden)?);

@@ -128,21 +128,24 @@ fn typescript_check(_: bool) -> Result<Count> {
 
 fn tools_tests(soak: bool) -> Result<Count> {
     setup::node()?;
-    node_tests("tools", "tools", soak)
+    node_tests("tools", &["tools", "www"], soak)
 }
 
 fn browser_tests(soak: bool) -> Result<Count> {
     setup::chromium()?;
     build::build(Profile::Release)?;
-    node_tests("browser", "tests/browser", soak)
+    node_tests("browser", &["tests/browser"], soak)
 }
 
-/// Runs every `*.test.mjs` below the folder.
-fn node_tests(name: &str, folder: &str, soak: bool) -> Result<Count> {
+/// Runs every `*.test.mjs` below the folders.
+fn node_tests(name: &str, folders: &[&str], soak: bool) -> Result<Count> {
     let mut files = Vec::new();
-    find_tests(&shell::root().join(folder), &mut files)?;
-    if files.is_empty() {
-        bail!("there is no *.test.mjs in {folder}");
+    for folder in folders {
+        let before = files.len();
+        find_tests(&shell::root().join(folder), &mut files)?;
+        if files.len() == before {
+            bail!("there is no *.test.mjs in {folder}");
+        }
     }
     files.sort();
     let mut node = shell::program("node");
