@@ -72,6 +72,8 @@ const MUTATIONS: &[(&str, &str, &str, Shows, Change)] = &[
     ("Spec.per_layer_input", "embedding not scaled", "gemma4", Wrong, Ops(|r| embeds(r, 1, |e| e.scale = 1.0))),
     ("Spec.ropes", "global one for window layers", "gemma3", Wrong, Flags(|s| s.ropes = vec![last_rope(s); 2])),
     ("Family.local_rope", "local one for global layers", "gemma3", Wrong, Flags(|s| s.ropes = vec![s.ropes[0]; 2])),
+    ("Spec.interleaved_rope Family.interleaved_rope", "off", "llama", Wrong, Flags(|s| s.interleaved_rope = false)),
+    ("Spec.interleaved_rope", "on", "qwen2", Wrong, Flags(|s| s.interleaved_rope = true)),
     ("Family.interleaved_rope", "rows not re-ordered", "llama", Wrong, Rows(sort_rows)),
     ("Family.interleaved_rope", "biases not re-ordered", "llama-bias", Wrong, Rows(sort_elements)),
     ("Family.interleaved_rope", "rows not re-ordered", "smollm3", Wrong, Rows(sort_rows)),
@@ -190,7 +192,7 @@ fn every_field_of_a_spec_is_held() {
     let fields = [
         fields!(Spec {
             family, hidden, vocab, context_length, layer_norm, norm_eps, embedding_scale, residual_scale, logit_scale,
-            logit_softcap, parallel_residual, per_layer_input, layers, ropes,
+            logit_softcap, parallel_residual, per_layer_input, interleaved_rope, layers, ropes,
         }),
         fields!(LayerSpec { mixer, feed_forward, attn_norm, post_attn_norm, ffn_norm, post_ffn_norm, output_scale }),
         fields!(AttentionSpec {
