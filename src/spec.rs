@@ -2,7 +2,7 @@
 //! metadata and from which tensors exist.
 //!
 //! This module is the only one that spells GGUF hyper-parameter keys. What follows from a family's name
-//! alone is a row of [`family`]'s table.
+//! alone is a row of [`FAMILIES`].
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod family;

@@ -31,7 +31,7 @@ fn rustup(arguments: &[&str]) -> Result<()> {
     progress(format_args!("rustup {}", arguments.join(" ")));
     shell::run(shell::program("rustup").args(arguments)).with_context(|| {
         format!(
-            "without rustup, install this by hand for the toolchain in rust-toolchain.toml: {}",
+            "without rustup, install this by hand: {}",
             arguments.join(" ")
         )
     })
