@@ -100,7 +100,8 @@ impl Directory {
     /// naming what `config.json` asks for or a tensor that nothing here uses; `unsupported_quantization`; what the
     /// source fails with.
     pub async fn read(parts: &[Box<dyn Source>]) -> Result<Self> {
-        let (mut config, mut tokenizer, mut tokenizer_config, mut index, mut template) = (None, None, None, None, None);
+        let (mut config, mut tokenizer, mut tokenizer_config, mut index, mut template) =
+            (None, None, None, None, None);
         let mut weights = Vec::new();
         for (number, part) in parts.iter().enumerate() {
             match kind(part.as_ref(), number).await? {
@@ -136,8 +137,13 @@ fn required(file: Option<Vec<u8>>, name: &str) -> Result<Vec<u8>> {
 }
 
 fn missing(name: &str) -> Error {
-    Error::new(ErrorKind::InvalidRequest, format!("a model of several files that is no split GGUF needs {name}, and none of them is it"))
-        .with_hint("Give config.json, tokenizer.json, tokenizer_config.json and every .safetensors file of the model.")
+    Error::new(
+        ErrorKind::InvalidRequest,
+        format!("a model of several files that is no split GGUF needs {name}, and none of them is it"),
+    )
+    .with_hint(
+        "Give config.json, tokenizer.json, tokenizer_config.json and every .safetensors file of the model.",
+    )
 }
 
 async fn kind(part: &dyn Source, number: usize) -> Result<Kind> {
@@ -170,14 +176,17 @@ async fn kind(part: &dyn Source, number: usize) -> Result<Kind> {
     Ok(match probe {
         Probe { weight_map: Some(_), .. } => Kind::Index(bytes),
         Probe { model_type: Some(_), .. } => Kind::Config(bytes),
-        Probe { tokenizer_class: Some(_), .. } | Probe { added_tokens_decoder: Some(_), .. } => Kind::TokenizerConfig(bytes),
+        Probe { tokenizer_class: Some(_), .. } | Probe { added_tokens_decoder: Some(_), .. } => {
+            Kind::TokenizerConfig(bytes)
+        }
         Probe { model: Some(_), .. } => Kind::Tokenizer(bytes),
         _ => Kind::Other,
     })
 }
 
 fn json<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|error| Error::new(ErrorKind::CorruptFile, format!("{what} cannot be read: {error}")))
+    serde_json::from_slice(bytes)
+        .map_err(|error| Error::new(ErrorKind::CorruptFile, format!("{what} cannot be read: {error}")))
 }
 
 /// The template in `tokenizer_config.json`: the only one, or that called `default`.
@@ -185,7 +194,9 @@ fn template_in(config: &[u8]) -> Result<Option<String>> {
     let config: TemplateConfig = json(config, "tokenizer_config.json")?;
     Ok(config.chat_template.and_then(|templates| match templates {
         Templates::One(template) => Some(template),
-        Templates::Named(named) => named.into_iter().find(|named| named.name == "default").map(|named| named.template),
+        Templates::Named(named) => {
+            named.into_iter().find(|named| named.name == "default").map(|named| named.template)
+        }
     }))
 }
 
@@ -203,7 +214,9 @@ async fn table(
     }
     if let Some(index) = index {
         let index: Index = json(index, "model.safetensors.index.json")?;
-        let has = |name: &String| files.iter().any(|(.., tensors)| tensors.iter().any(|tensor| tensor.name == *name));
+        let has = |name: &String| {
+            files.iter().any(|(.., tensors)| tensors.iter().any(|tensor| tensor.name == *name))
+        };
         if let Some((tensor, file)) = index.weight_map.iter().find(|(tensor, _)| !has(tensor)) {
             bail!(InvalidRequest, "tensor {tensor} lies in {file}, which is not among the files given");
         }

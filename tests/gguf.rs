@@ -43,7 +43,9 @@ fn load_and_generate(bytes: &[u8]) -> Result<String> {
     let parts = memory(&[bytes.to_vec()]);
     block_on(async {
         let model = Model::load(&parts, &options, &Cancel::never(), &mut |_| {}).await?;
-        let request = Request::parse(r#"{"kind": "completion", "params": {"prompt": "ab c", "max_tokens": 2, "seed": 1}}"#)?;
+        let request = Request::parse(
+            r#"{"kind": "completion", "params": {"prompt": "ab c", "max_tokens": 2, "seed": 1}}"#,
+        )?;
         let outcome = model.generate(&request, &Cancel::never(), &mut |_| {}).await?;
         Ok(outcome.choices[0].text.clone())
     })
@@ -72,9 +74,22 @@ fn every_type() -> Vec<(&'static str, u32, Vec<u8>, Value)> {
         ("f32s", 9, array(6, &[0.5f32.to_le_bytes().into()]), Value::Array(Array::Floats(vec![0.5]))),
         ("f64s", 9, array(12, &[0.1f64.to_le_bytes().into()]), Value::Array(Array::Floats(vec![0.1]))),
         ("bools", 9, array(7, &[vec![0], vec![1]]), Value::Array(Array::Bools(vec![false, true]))),
-        ("strings", 9, array(8, &[string("a"), string("b")]), Value::Array(Array::Strs(vec!["a".into(), "b".into()]))),
+        (
+            "strings",
+            9,
+            array(8, &[string("a"), string("b")]),
+            Value::Array(Array::Strs(vec!["a".into(), "b".into()])),
+        ),
         ("empty", 9, array(8, &[]), Value::Array(Array::Strs(vec![]))),
-        ("nested", 9, nested, Value::Array(Array::Arrays(vec![Array::Ints(vec![7]), Array::Strs(vec!["x".into(), String::new()])]))),
+        (
+            "nested",
+            9,
+            nested,
+            Value::Array(Array::Arrays(vec![
+                Array::Ints(vec![7]),
+                Array::Strs(vec!["x".into(), String::new()]),
+            ])),
+        ),
     ]
 }
 
@@ -86,7 +101,12 @@ fn both_versions_read_every_type() {
             file.raw(key, value_type, bytes);
         }
         let values = noise(1, 12);
-        file.tensor("matrix", &[4, 3], Format::F32, f32_bytes(&values)).tensor("cube", &[2, 1, 3, 2], Format::F16, vec![0; 24]);
+        file.tensor("matrix", &[4, 3], Format::F32, f32_bytes(&values)).tensor(
+            "cube",
+            &[2, 1, 3, 2],
+            Format::F16,
+            vec![0; 24],
+        );
         let gguf = read(&file.build()).unwrap();
         for (key, _, _, expected) in every_type() {
             assert_eq!(gguf.metadata.get(key), Some(&expected), "{key} in version {version}");
@@ -130,7 +150,8 @@ fn split_models_are_read_in_order_or_not_at_all() {
     let parts = split(3);
     let gguf = block_on(Gguf::read(&memory(&parts))).unwrap();
     assert_eq!(gguf.metadata.str("general.name"), Some("whole"));
-    let places: Vec<(&str, usize)> = gguf.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.part)).collect();
+    let places: Vec<(&str, usize)> =
+        gguf.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.part)).collect();
     assert_eq!(places, [("t0", 0), ("t1", 1), ("t2", 2)]);
     assert_eq!(gguf.total_bytes, parts.iter().map(|part| part.len() as u64).sum::<u64>());
     let cases = [
@@ -143,13 +164,23 @@ fn split_models_are_read_in_order_or_not_at_all() {
     ];
     for (order, words) in cases {
         let files: Vec<Vec<u8>> = order.iter().map(|&index| parts[index].clone()).collect();
-        expect(block_on(Gguf::read(&memory(&files))), ErrorKind::InvalidRequest, words, &format!("{order:?}"));
+        expect(
+            block_on(Gguf::read(&memory(&files))),
+            ErrorKind::InvalidRequest,
+            words,
+            &format!("{order:?}"),
+        );
     }
     let twice = [split(2)[0].clone(), {
         let mut file = Writer::default();
         file.u16("split.no", 1).u16("split.count", 2).tensor("t0", &[1], Format::F32, vec![0; 4]).build()
     }];
-    expect(block_on(Gguf::read(&memory(&twice))), ErrorKind::CorruptFile, "t0 appears twice", "a tensor in two files");
+    expect(
+        block_on(Gguf::read(&memory(&twice))),
+        ErrorKind::CorruptFile,
+        "t0 appears twice",
+        "a tensor in two files",
+    );
 }
 
 /// Counts what is read of `bytes`; `knows_len` is false for servers that do not tell.
@@ -185,7 +216,11 @@ fn only_the_beginning_is_read_for_the_header() {
             assert_eq!(gguf.tensor("weights").unwrap().bytes, 8 << 20);
             let reads = reads.borrow();
             let end = reads.iter().map(|(offset, len)| offset + len).max().unwrap();
-            assert!(end <= 2 * file.header().len() as u64 + (256 << 10), "{end} of {} are read", file.header().len());
+            assert!(
+                end <= 2 * file.header().len() as u64 + (256 << 10),
+                "{end} of {} are read",
+                file.header().len()
+            );
             assert!(reads.len() <= most_reads, "{reads:?}");
             let mut next = 0;
             for (offset, len) in reads.iter() {
@@ -232,6 +267,7 @@ fn bad_files_are_named() {
     let whole = micro_model().build().len();
     let header = micro_model().header().len();
     let html = b"  \n<!DOCTYPE html><html><body>Not Found</body></html>".to_vec();
+    #[rustfmt::skip] // a case is a line
     let cases: Vec<(&str, Vec<u8>, ErrorKind, &str)> = vec![
         ("empty", vec![], NotGguf, "empty"),
         ("one byte", vec![b'G'], TruncatedFile, "cut off"),
@@ -330,8 +366,16 @@ fn bad_hyper_parameters_are_named() {
         expect(load_and_generate(&bytes), ErrorKind::CorruptFile, words, &format!("{key} = {value}"));
         assert!(heap::peak() - before < 1 << 20, "{key} = {value} takes {} bytes", heap::peak() - before);
     }
-    for (key, value) in [("rope.freq_base", 0.0), ("rope.freq_base", -1.0), ("rope.freq_base", f32::NAN), ("attention.layer_norm_rms_epsilon", -1.0), ("attention.scale", f32::INFINITY)] {
-        let bytes = changed(|file| { file.f32(&format!("llama.{key}"), value); });
+    for (key, value) in [
+        ("rope.freq_base", 0.0),
+        ("rope.freq_base", -1.0),
+        ("rope.freq_base", f32::NAN),
+        ("attention.layer_norm_rms_epsilon", -1.0),
+        ("attention.scale", f32::INFINITY),
+    ] {
+        let bytes = changed(|file| {
+            file.f32(&format!("llama.{key}"), value);
+        });
         expect(load_and_generate(&bytes), ErrorKind::CorruptFile, key, &format!("{key} = {value}"));
     }
 }
@@ -346,8 +390,17 @@ fn weights_that_are_no_numbers_are_noticed() {
 #[test]
 fn the_harness_notices_panics_and_memory() {
     assert!(survives(&[1], 0, |_| Ok(())).is_ok());
-    assert!(survives(&[1], 1 << 20, |bytes| { assert!(bytes.is_empty()); Ok(()) }).is_err());
-    let allocate = |_: &[u8]| { drop(std::hint::black_box(Vec::<u8>::with_capacity(1 << 20))); Ok(()) };
+    assert!(
+        survives(&[1], 1 << 20, |bytes| {
+            assert!(bytes.is_empty());
+            Ok(())
+        })
+        .is_err()
+    );
+    let allocate = |_: &[u8]| {
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(1 << 20)));
+        Ok(())
+    };
     assert!(survives(&[1], 1 << 19, allocate).is_err());
     assert!(survives(&[1], 1 << 21, allocate).is_ok());
 }
@@ -405,12 +458,36 @@ fn extreme_hyper_parameters_are_survived() {
         let file = std::fs::read(path).unwrap();
         let gguf = read(&file).unwrap();
         let family = gguf.metadata.str("general.architecture").unwrap();
-        for (key, _) in gguf.metadata.iter().filter(|(key, value)| key.starts_with(family) && matches!(value, Value::U32(_) | Value::F32(_))) {
-            let place = file.windows(key.len()).position(|window| window == key.as_bytes()).unwrap() + key.len() + 4;
-            for value in [0, 1, 2, 3, 5, 17, 0xff, 1 << 10, 1 << 16, 1 << 20, 1 << 24, 1 << 30, u32::MAX, (-1.0f32).to_bits(), f32::NAN.to_bits(), f32::MAX.to_bits()] {
+        for (key, _) in gguf
+            .metadata
+            .iter()
+            .filter(|(key, value)| key.starts_with(family) && matches!(value, Value::U32(_) | Value::F32(_)))
+        {
+            let place =
+                file.windows(key.len()).position(|window| window == key.as_bytes()).unwrap() + key.len() + 4;
+            for value in [
+                0,
+                1,
+                2,
+                3,
+                5,
+                17,
+                0xff,
+                1 << 10,
+                1 << 16,
+                1 << 20,
+                1 << 24,
+                1 << 30,
+                u32::MAX,
+                (-1.0f32).to_bits(),
+                f32::NAN.to_bits(),
+                f32::MAX.to_bits(),
+            ] {
                 let mut bytes = file.clone();
                 bytes[place..place + 4].copy_from_slice(&value.to_le_bytes());
-                if let Err(what) = survives(&bytes, model_budget(file.len()), |bytes| load_and_generate(bytes).map(drop)) {
+                if let Err(what) =
+                    survives(&bytes, model_budget(file.len()), |bytes| load_and_generate(bytes).map(drop))
+                {
                     panic!("{}: {key} = {value:#x}: {what}", path.display());
                 }
             }
@@ -420,7 +497,11 @@ fn extreme_hyper_parameters_are_survived() {
 
 /// GGUF files in `folder`, in order.
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "gguf")).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "gguf"))
+        .collect();
     files.sort();
     assert!(!files.is_empty(), "{} holds files", folder.display());
     files
@@ -434,7 +515,10 @@ fn the_corpus_gives_the_codes_in_its_names() {
         let bytes = std::fs::read(&path).unwrap();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let code = RefCell::new("ok");
-        survives(&bytes, model_budget(bytes.len()), |bytes| load_and_generate(bytes).map(drop).inspect_err(|error| *code.borrow_mut() = error.kind().code())).unwrap();
+        survives(&bytes, model_budget(bytes.len()), |bytes| {
+            load_and_generate(bytes).map(drop).inspect_err(|error| *code.borrow_mut() = error.kind().code())
+        })
+        .unwrap();
         assert_eq!(name.split('.').next().unwrap(), *code.borrow(), "{name}");
     }
 }

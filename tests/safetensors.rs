@@ -33,7 +33,10 @@ const FOLDER: &str = "weights/tinystories-656K";
 const FILES: [&str; 4] = ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"];
 
 fn open(folder: &Path, names: &[&str]) -> Vec<Box<dyn Source>> {
-    names.iter().map(|name| -> Box<dyn Source> { Box::new(FileSource::open(&folder.join(name)).unwrap()) }).collect()
+    names
+        .iter()
+        .map(|name| -> Box<dyn Source> { Box::new(FileSource::open(&folder.join(name)).unwrap()) })
+        .collect()
 }
 
 fn memory(files: Vec<Vec<u8>>) -> Vec<Box<dyn Source>> {
@@ -72,18 +75,34 @@ fn the_trained_directory_gives_the_golden_ids() {
     assert_eq!(outcome.prompt_tokens, golden["prompt_ids"].as_array().unwrap().len());
     assert_eq!(outcome.choices[0].token_ids, expected);
     let info = model.info();
-    assert_eq!((info.architecture.as_str(), info.quantization.as_str(), info.vocab_size, info.context_length), ("llama", "F32", 2048, 512));
+    assert_eq!(
+        (info.architecture.as_str(), info.quantization.as_str(), info.vocab_size, info.context_length),
+        ("llama", "F32", 2048, 512)
+    );
     let gguf = load(&open(&folder, &["tinystories-656K-f32.gguf"]), "{}").unwrap();
     assert_eq!(gguf.info().parameters, info.parameters);
-    assert_eq!(outcome.choices[0].text, continue_greedily(&gguf, golden["prompt"].as_str().unwrap(), expected.len()).choices[0].text);
+    assert_eq!(
+        outcome.choices[0].text,
+        continue_greedily(&gguf, golden["prompt"].as_str().unwrap(), expected.len()).choices[0].text
+    );
 }
 
 #[test]
 fn order_and_further_files_do_not_matter() {
     let Some(folder) = common::assets(FOLDER) else { return };
-    let names = ["special_tokens_map.json", "model.safetensors", "tokenizer.json", "generation_config.json", "tokenizer_config.json", "config.json"];
+    let names = [
+        "special_tokens_map.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "generation_config.json",
+        "tokenizer_config.json",
+        "config.json",
+    ];
     let mut parts = open(&folder, &names);
-    parts.extend(memory(vec![b"# A README".to_vec(), b"{% for message in messages %}{{ message.content }}{% endfor %}".to_vec()]));
+    parts.extend(memory(vec![
+        b"# A README".to_vec(),
+        b"{% for message in messages %}{{ message.content }}{% endfor %}".to_vec(),
+    ]));
     let model = load(&parts, "{}").unwrap();
     let expected = ids(&golden("f32")["greedy_ids"]);
     assert_eq!(continue_greedily(&model, "Once upon a time", 20).choices[0].token_ids, expected[..20]);
@@ -99,10 +118,19 @@ fn quantised_at_load_the_ids_are_those_of_the_quantised_files() {
         let expected = ids(&golden["greedy_ids"]);
         let parts = open(&folder, &FILES);
         let table = block_on(ModelFiles::read(&parts)).unwrap().table;
-        let mut blueprint = block_on(Blueprint::draw(Spec::read(&table).unwrap(), &table, &parts, None)).unwrap();
+        let mut blueprint =
+            block_on(Blueprint::draw(Spec::read(&table).unwrap(), &table, &parts, None)).unwrap();
         blueprint.plan.quantize(target);
         assert!(blueprint.plan.matrices.iter().all(|matrix| matrix.format == target.format()));
-        let mut network = block_on(Network::build(blueprint, &table, &parts, Backend::Naive, &Cancel::never(), &mut |_| {})).unwrap();
+        let mut network = block_on(Network::build(
+            blueprint,
+            &table,
+            &parts,
+            Backend::Naive,
+            &Cancel::never(),
+            &mut |_| {},
+        ))
+        .unwrap();
         let sequence = network.open().unwrap();
         let mut tokens = ids(&golden["prompt_ids"]);
         let prompt = tokens.len();
@@ -115,12 +143,21 @@ fn quantised_at_load_the_ids_are_those_of_the_quantised_files() {
         let model = load(&parts, &json!({ "quantize": variant }).to_string()).unwrap();
         assert_eq!(model.info().quantization, variant.to_uppercase());
         let whole = load(&open(&folder, &[&format!("tinystories-656K-{variant}.gguf")]), "{}").unwrap();
-        let [quantised, stored] = [&model, &whole].map(|model| continue_greedily(model, "Once upon a time", 20).choices.remove(0).token_ids);
+        let [quantised, stored] = [&model, &whole]
+            .map(|model| continue_greedily(model, "Once upon a time", 20).choices.remove(0).token_ids);
         assert_eq!(quantised, stored, "{variant} on the CPU engine");
         let plain = open(&folder, &["tinystories-656K-f32.gguf"]);
         let plain = load(&plain, &json!({ "quantize": variant }).to_string()).unwrap();
-        assert_eq!(continue_greedily(&plain, "Once upon a time", 20).choices[0].token_ids, stored, "{variant} from a plain GGUF file");
-        let unchanged = load(&open(&folder, &["tinystories-656K-q5_1.gguf"]), &json!({ "quantize": variant }).to_string()).unwrap();
+        assert_eq!(
+            continue_greedily(&plain, "Once upon a time", 20).choices[0].token_ids,
+            stored,
+            "{variant} from a plain GGUF file"
+        );
+        let unchanged = load(
+            &open(&folder, &["tinystories-656K-q5_1.gguf"]),
+            &json!({ "quantize": variant }).to_string(),
+        )
+        .unwrap();
         assert_eq!(unchanged.info().quantization, "Q5_1", "what is quantised stays as it is");
     }
 }
@@ -135,7 +172,10 @@ fn safetensors(dtype: &str, tensors: &Tensors) -> Vec<u8> {
     for (name, shape, bytes) in tensors {
         let begin = data.len();
         data.extend(bytes);
-        header.insert(name.clone(), json!({ "dtype": dtype, "shape": shape, "data_offsets": [begin, data.len()] }));
+        header.insert(
+            name.clone(),
+            json!({ "dtype": dtype, "shape": shape, "data_offsets": [begin, data.len()] }),
+        );
     }
     let header = Value::Object(header).to_string();
     [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat()
@@ -144,10 +184,21 @@ fn safetensors(dtype: &str, tensors: &Tensors) -> Vec<u8> {
 /// The name that transformers gives a tensor.
 fn their_name(name: &str) -> String {
     let pairs = [
-        ("token_embd", "model.embed_tokens"), ("output_norm", "model.norm"), ("attn_output", "self_attn.o_proj"), ("attn_q_norm", "self_attn.q_norm"),
-        ("attn_k_norm", "self_attn.k_norm"), ("attn_norm", "input_layernorm"), ("ffn_norm", "post_attention_layernorm"), ("attn_q", "self_attn.q_proj"),
-        ("attn_k", "self_attn.k_proj"), ("attn_v", "self_attn.v_proj"), ("ffn_gate", "mlp.gate_proj"), ("ffn_up", "mlp.up_proj"), ("ffn_down", "mlp.down_proj"),
-        ("output", "lm_head"), ("blk.", "model.layers."),
+        ("token_embd", "model.embed_tokens"),
+        ("output_norm", "model.norm"),
+        ("attn_output", "self_attn.o_proj"),
+        ("attn_q_norm", "self_attn.q_norm"),
+        ("attn_k_norm", "self_attn.k_norm"),
+        ("attn_norm", "input_layernorm"),
+        ("ffn_norm", "post_attention_layernorm"),
+        ("attn_q", "self_attn.q_proj"),
+        ("attn_k", "self_attn.k_proj"),
+        ("attn_v", "self_attn.v_proj"),
+        ("ffn_gate", "mlp.gate_proj"),
+        ("ffn_up", "mlp.up_proj"),
+        ("ffn_down", "mlp.down_proj"),
+        ("output", "lm_head"),
+        ("blk.", "model.layers."),
     ];
     let mut name = name.to_string();
     for (ours, theirs) in &pairs[..13] {
@@ -156,7 +207,11 @@ fn their_name(name: &str) -> String {
             break;
         }
     }
-    if name.starts_with("output.") { name.replace("output.", "lm_head.") } else { name.replace("blk.", "model.layers.") }
+    if name.starts_with("output.") {
+        name.replace("output.", "lm_head.")
+    } else {
+        name.replace("blk.", "model.layers.")
+    }
 }
 
 /// Tensors of an architecture golden as transformers has them: rows of queries and keys back in halves.
@@ -166,27 +221,33 @@ fn as_transformers(file: &Path, config: &Value) -> Tensors {
     let permuted = config["model_type"] == "llama";
     let head_dim = config["head_dim"].as_u64().unwrap_or(0) as usize;
     let tensors = gguf.tensors.iter().filter(|tensor| tensor.name != "rope_freqs.weight");
-    tensors.map(|tensor| {
-        let bytes = &bytes[tensor.offset as usize..][..tensor.bytes as usize];
-        let is_rotated = tensor.name.contains("attn_q.") || tensor.name.contains("attn_k.");
-        // A bias is a column.
-        let rows = if tensor.shape.len() == 1 { tensor.shape[0] } else { tensor.rows() };
-        let bytes = match permuted && is_rotated {
-            true => (0..rows).flat_map(|row| {
-                let (head, at) = (row / head_dim, row % head_dim);
-                let source = head * head_dim + if at < head_dim / 2 { 2 * at } else { 2 * (at - head_dim / 2) + 1 };
-                bytes[source * bytes.len() / rows..][..bytes.len() / rows].to_vec()
-            }).collect(),
-            false => bytes.to_vec(),
-        };
-        (their_name(&tensor.name), tensor.shape.iter().rev().copied().collect(), bytes)
-    }).collect()
+    tensors
+        .map(|tensor| {
+            let bytes = &bytes[tensor.offset as usize..][..tensor.bytes as usize];
+            let is_rotated = tensor.name.contains("attn_q.") || tensor.name.contains("attn_k.");
+            // A bias is a column.
+            let rows = if tensor.shape.len() == 1 { tensor.shape[0] } else { tensor.rows() };
+            let bytes = match permuted && is_rotated {
+                true => (0..rows)
+                    .flat_map(|row| {
+                        let (head, at) = (row / head_dim, row % head_dim);
+                        let source = head * head_dim
+                            + if at < head_dim / 2 { 2 * at } else { 2 * (at - head_dim / 2) + 1 };
+                        bytes[source * bytes.len() / rows..][..bytes.len() / rows].to_vec()
+                    })
+                    .collect(),
+                false => bytes.to_vec(),
+            };
+            (their_name(&tensor.name), tensor.shape.iter().rev().copied().collect(), bytes)
+        })
+        .collect()
 }
 
 /// Largest distance of a directory's logits from the golden's.
 fn distance(golden: &Value, expected: &[f32], parts: &[Box<dyn Source>]) -> f32 {
     let table = block_on(Directory::read(parts)).unwrap().table;
-    let mut network = block_on(Network::load(&table, parts, Backend::Naive, None, &Cancel::never(), &mut |_| {})).unwrap();
+    let mut network =
+        block_on(Network::load(&table, parts, Backend::Naive, None, &Cancel::never(), &mut |_| {})).unwrap();
     let sequence = network.open().unwrap();
     let logits = block_on(network.run(sequence, &ids(&golden["prompt_ids"]), 0, 0)).unwrap();
     assert_eq!(logits.len(), expected.len());
@@ -199,18 +260,22 @@ fn configurations_of_transformers_are_understood() {
     let Some(folder) = common::assets("arch") else { return };
     let tokenizer = br#"{"model": {}}"#.to_vec();
     for name in ["llama", "llama-bias", "llama3-rope", "qwen2", "qwen2-yarn", "qwen3"] {
-        let golden: Value = serde_json::from_slice(&std::fs::read(folder.join(format!("{name}.json"))).unwrap()).unwrap();
+        let golden: Value =
+            serde_json::from_slice(&std::fs::read(folder.join(format!("{name}.json"))).unwrap()).unwrap();
         let expected = common::f32s(&std::fs::read(folder.join(format!("{name}.logits.f32.bin"))).unwrap());
         let mut config = golden["hf_config"].clone();
         let tensors = as_transformers(&folder.join(format!("{name}.gguf")), &config);
-        let files = |config: &Value| vec![config.to_string().into_bytes(), tokenizer.clone(), safetensors("F32", &tensors)];
+        let files = |config: &Value| {
+            vec![config.to_string().into_bytes(), tokenizer.clone(), safetensors("F32", &tensors)]
+        };
         let found = distance(&golden, &expected, &memory(files(&config)));
         assert!(found < tolerance::F32_LOGITS, "{name}: logits are off by {found}");
 
         // The same in the words of transformers 4.
         let mut rope = config.as_object_mut().unwrap().remove("rope_parameters").unwrap();
         config["rope_theta"] = rope.as_object_mut().unwrap().remove("rope_theta").unwrap();
-        if let Some(kind) = rope.as_object_mut().unwrap().remove("rope_type").filter(|kind| kind != "default") {
+        if let Some(kind) = rope.as_object_mut().unwrap().remove("rope_type").filter(|kind| kind != "default")
+        {
             rope["type"] = kind;
         }
         config["rope_scaling"] = if rope["type"].is_null() { Value::Null } else { rope };
@@ -237,18 +302,30 @@ fn configurations_of_transformers_are_understood() {
 #[test]
 fn divisors_of_llama_3_follow_from_the_configuration() {
     let Some(folder) = common::assets("arch") else { return };
-    let config: Value = serde_json::from_slice(&std::fs::read(folder.join("llama3-rope.json")).unwrap()).unwrap();
+    let config: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("llama3-rope.json")).unwrap()).unwrap();
     let config = &config["hf_config"];
     let tensors = as_transformers(&folder.join("llama3-rope.gguf"), config);
-    let parts = memory(vec![config.to_string().into_bytes(), br#"{"model": {}}"#.to_vec(), safetensors("F32", &tensors)]);
+    let parts = memory(vec![
+        config.to_string().into_bytes(),
+        br#"{"model": {}}"#.to_vec(),
+        safetensors("F32", &tensors),
+    ]);
     let rope = Spec::read(&block_on(Directory::read(&parts)).unwrap().table).unwrap().ropes[0];
     let stored = open(&folder, &["llama3-rope.gguf"]);
     let gguf = block_on(Gguf::read(&stored)).unwrap();
     let plain = Spec::read(&gguf).unwrap().ropes[0];
     assert_eq!(plain.factors, RopeFactors::Always);
-    let divisors = block_on(tabmind::weights::load_vector(gguf.tensor("rope_freqs.weight").unwrap(), stored[0].as_ref())).unwrap();
+    let divisors = block_on(tabmind::weights::load_vector(
+        gguf.tensor("rope_freqs.weight").unwrap(),
+        stored[0].as_ref(),
+    ))
+    .unwrap();
     let (computed, expected) = (rope.table(None), plain.table(Some(&divisors)));
-    assert!(divisors.contains(&1.0) && divisors.contains(&8.0) && divisors.iter().any(|&d| d > 1.1 && d < 7.9), "all three bands");
+    assert!(
+        divisors.contains(&1.0) && divisors.contains(&8.0) && divisors.iter().any(|&d| d > 1.1 && d < 7.9),
+        "all three bands"
+    );
     for (computed, expected) in computed.frequencies.iter().zip(&expected.frequencies) {
         assert!((computed / expected - 1.0).abs() < 1e-6, "{computed} for {expected}");
     }
@@ -263,19 +340,41 @@ fn types_and_several_files() {
     let config = golden["hf_config"].to_string().into_bytes();
     let tensors = as_transformers(&folder.join("qwen3.gguf"), &golden["hf_config"]);
     // The upper half of an f32; exact for norms of ones, off by 2^-8 elsewhere.
-    let halved: Tensors = tensors.iter().map(|(name, shape, bytes)| (name.clone(), shape.clone(), bytes.chunks(4).flat_map(|b| [b[2], b[3]]).collect())).collect();
-    let bf16 = distance(&golden, &expected, &memory(vec![config.clone(), br#"{"model": {}}"#.to_vec(), safetensors("BF16", &halved)]));
+    let halved: Tensors = tensors
+        .iter()
+        .map(|(name, shape, bytes)| {
+            (name.clone(), shape.clone(), bytes.chunks(4).flat_map(|b| [b[2], b[3]]).collect())
+        })
+        .collect();
+    let bf16 = distance(
+        &golden,
+        &expected,
+        &memory(vec![config.clone(), br#"{"model": {}}"#.to_vec(), safetensors("BF16", &halved)]),
+    );
     assert!(bf16 > tolerance::F32_LOGITS && bf16 < 1.0, "bf16 weights are off by {bf16}");
     let (first, second) = tensors.split_at(tensors.len() / 2);
-    let map = |file: &str, tensors: &[(String, Vec<usize>, Vec<u8>)]| tensors.iter().map(|(name, ..)| (name.clone(), json!(file))).collect::<Map<_, _>>();
+    let map = |file: &str, tensors: &[(String, Vec<usize>, Vec<u8>)]| {
+        tensors.iter().map(|(name, ..)| (name.clone(), json!(file))).collect::<Map<_, _>>()
+    };
     let mut weight_map = map("model-00001-of-00002.safetensors", first);
     weight_map.extend(map("model-00002-of-00002.safetensors", second));
     let index = json!({ "metadata": { "total_size": 1 }, "weight_map": weight_map }).to_string().into_bytes();
-    let mut files = vec![safetensors("F32", &second.to_vec()), index, config, br#"{"model": {}}"#.to_vec(), safetensors("F32", &first.to_vec())];
+    let mut files = vec![
+        safetensors("F32", &second.to_vec()),
+        index,
+        config,
+        br#"{"model": {}}"#.to_vec(),
+        safetensors("F32", &first.to_vec()),
+    ];
     let found = distance(&golden, &expected, &memory(files.clone()));
     assert!(found < tolerance::F32_LOGITS, "two files: logits are off by {found}");
     files.pop();
-    expect(block_on(Directory::read(&memory(files))).map(drop), ErrorKind::InvalidRequest, "model-00001-of-00002.safetensors", "a file is missing");
+    expect(
+        block_on(Directory::read(&memory(files))).map(drop),
+        ErrorKind::InvalidRequest,
+        "model-00001-of-00002.safetensors",
+        "a file is missing",
+    );
 }
 
 #[track_caller]
@@ -321,6 +420,7 @@ fn wrong_directories_are_named() {
     untied[0] = untied_config.to_string().into_bytes();
     let untied = load(&memory(untied), "{}").map(drop);
     use ErrorKind::*;
+    #[rustfmt::skip] // a case is a line
     let cases: Vec<(&str, Result<()>, ErrorKind, &str)> = vec![
         ("no config", without("config.json"), InvalidRequest, "config.json"),
         ("no tokenizer", without("tokenizer.json"), InvalidRequest, "tokenizer.json"),
@@ -354,7 +454,8 @@ fn wrong_directories_are_named() {
 /// Every occurrence replaced, in bytes.
 fn replace_bytes(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    let places: Vec<usize> = (0..bytes.len() - from.len()).filter(|&at| bytes[at..].starts_with(from)).collect();
+    let places: Vec<usize> =
+        (0..bytes.len() - from.len()).filter(|&at| bytes[at..].starts_with(from)).collect();
     assert!(!places.is_empty(), "there is something to replace");
     places.into_iter().for_each(|at| bytes[at..at + to.len()].copy_from_slice(to));
     bytes
@@ -363,7 +464,9 @@ fn replace_bytes(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 /// A file whose embedding table is called that, and has no output projection.
 fn with_embedding_alone(weights: &[u8]) -> Vec<u8> {
     let length = u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
-    let header = String::from_utf8(weights[8..8 + length].to_vec()).unwrap().replace("\"lm_head.weight\":{", "\"model.embed_tokens.weight\":{");
+    let header = String::from_utf8(weights[8..8 + length].to_vec())
+        .unwrap()
+        .replace("\"lm_head.weight\":{", "\"model.embed_tokens.weight\":{");
     [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &weights[8 + length..]].concat()
 }
 
@@ -371,7 +474,8 @@ fn with_embedding_alone(weights: &[u8]) -> Vec<u8> {
 #[test]
 fn damaged_directories_are_survived() {
     let Some(folder) = common::assets("arch") else { return };
-    let golden: Value = serde_json::from_slice(&std::fs::read(folder.join("llama3-rope.json")).unwrap()).unwrap();
+    let golden: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("llama3-rope.json")).unwrap()).unwrap();
     let config = golden["hf_config"].to_string().into_bytes();
     let tensors = as_transformers(&folder.join("llama3-rope.gguf"), &golden["hf_config"]);
     let weights = safetensors("F32", &tensors);
@@ -384,9 +488,13 @@ fn damaged_directories_are_survived() {
     };
     let tokenizer = br#"{"model": {}}"#.to_vec();
     let budget = |len: usize| 16 * len + (4 << 20);
-    let accepted = damage::fuzz(&config, 1.0, 4_000, budget, |config| draw(vec![config.to_vec(), tokenizer.clone(), weights.clone()]));
+    let accepted = damage::fuzz(&config, 1.0, 4_000, budget, |config| {
+        draw(vec![config.to_vec(), tokenizer.clone(), weights.clone()])
+    });
     assert!(accepted > 50, "much damage is harmless: {accepted} configurations are accepted");
     let header = f64::from(u32::from_le_bytes(weights[..4].try_into().unwrap())) / weights.len() as f64;
     assert!(draw(vec![config.clone(), tokenizer.clone(), weights.clone()]).is_ok(), "undamaged, it works");
-    damage::fuzz(&weights, header, 2_000, budget, |weights| draw(vec![config.clone(), tokenizer.clone(), weights.to_vec()]));
+    damage::fuzz(&weights, header, 2_000, budget, |weights| {
+        draw(vec![config.clone(), tokenizer.clone(), weights.to_vec()])
+    });
 }

@@ -94,7 +94,10 @@ impl Config {
         set("block_count", Some(Value::U32(self.num_hidden_layers)));
         set("feed_forward_length", Some(Value::U32(self.intermediate_size)));
         set("attention.head_count", Some(Value::U32(self.num_attention_heads)));
-        set("attention.head_count_kv", Some(Value::U32(self.num_key_value_heads.unwrap_or(self.num_attention_heads))));
+        set(
+            "attention.head_count_kv",
+            Some(Value::U32(self.num_key_value_heads.unwrap_or(self.num_attention_heads))),
+        );
         set("attention.key_length", self.head_dim.map(Value::U32));
         set("attention.value_length", self.head_dim.map(Value::U32));
         set("context_length", Some(Value::U32(self.max_position_embeddings)));
@@ -135,13 +138,23 @@ impl Config {
 
     fn refuse_what_is_not_implemented(&self) -> Result<()> {
         if self.quantization_config.as_ref().is_some_and(|config| !config.is_null()) {
-            bail!(UnsupportedQuantization, "config.json has a quantization_config: only plain F32, F16 and BF16 weights are read");
+            bail!(
+                UnsupportedQuantization,
+                "config.json has a quantization_config: only plain F32, F16 and BF16 weights are read"
+            );
         }
         if let Some(activation) = self.hidden_act.as_deref().filter(|&name| name != "silu") {
-            bail!(UnsupportedArchitecture, "config.json has hidden_act {activation:?}; only \"silu\" is supported");
+            bail!(
+                UnsupportedArchitecture,
+                "config.json has hidden_act {activation:?}; only \"silu\" is supported"
+            );
         }
         if self.use_sliding_window == Some(true) {
-            bail!(UnsupportedArchitecture, "config.json has use_sliding_window, which is not supported for {}", self.model_type);
+            bail!(
+                UnsupportedArchitecture,
+                "config.json has use_sliding_window, which is not supported for {}",
+                self.model_type
+            );
         }
         let Some(rope) = self.rope() else { return Ok(()) };
         let given = |value: &Option<Json>| value.as_ref().is_some_and(|value| !value.is_null());
@@ -152,7 +165,10 @@ impl Config {
             ("partial_rotary_factor", rope.partial_rotary_factor.is_some_and(|factor| factor != 1.0)),
         ];
         if let Some((field, _)) = unknown.iter().find(|(_, is_set)| *is_set) {
-            bail!(UnsupportedArchitecture, "config.json sets {field} of the rotary embedding, which is not supported");
+            bail!(
+                UnsupportedArchitecture,
+                "config.json sets {field} of the rotary embedding, which is not supported"
+            );
         }
         Ok(())
     }

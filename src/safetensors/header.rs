@@ -41,7 +41,8 @@ pub async fn read_range(part: &dyn Source, offset: u64, len: u64) -> Result<Vec<
         return Ok(bytes);
     }
     let detail = format!("a safetensors file needs {len} bytes at {offset}, the source gave {}", bytes.len());
-    Err(Error::new(ErrorKind::TruncatedFile, detail).with_hint("The download was probably cut off: fetch the file again."))
+    Err(Error::new(ErrorKind::TruncatedFile, detail)
+        .with_hint("The download was probably cut off: fetch the file again."))
 }
 
 /// The tensors of one file, under the names it gives them; offsets count from the start of the file.
@@ -55,7 +56,11 @@ pub async fn read_tensors(part: &dyn Source) -> Result<Vec<TensorInfo>> {
     let header = read_range(part, 8, length).await?;
     let entries: BTreeMap<String, &RawValue> = json(&header, "the header of a safetensors file")?;
     let tensors = entries.iter().filter(|(name, _)| *name != "__metadata__");
-    tensors.map(|(name, entry)| tensor(name, json(entry.get().as_bytes(), &format!("tensor {name}"))?, 8 + length)).collect()
+    tensors
+        .map(|(name, entry)| {
+            tensor(name, json(entry.get().as_bytes(), &format!("tensor {name}"))?, 8 + length)
+        })
+        .collect()
 }
 
 fn tensor(name: &str, entry: Entry, data_start: u64) -> Result<TensorInfo> {
@@ -64,11 +69,16 @@ fn tensor(name: &str, entry: Entry, data_start: u64) -> Result<TensorInfo> {
         "F16" => Format::F16,
         "BF16" => Format::BF16,
         other => {
-            return Err(Error::new(ErrorKind::UnsupportedQuantization, format!("tensor {name} has type {other}"))
-                .with_hint("Supported in safetensors files are F32, F16 and BF16."));
+            return Err(Error::new(
+                ErrorKind::UnsupportedQuantization,
+                format!("tensor {name} has type {other}"),
+            )
+            .with_hint("Supported in safetensors files are F32, F16 and BF16."));
         }
     };
-    let elements = entry.shape.iter().try_fold(1u64, |product, &extent| product.checked_mul(extent).filter(|&n| n <= MAX_ELEMENTS && n > 0));
+    let elements = entry.shape.iter().try_fold(1u64, |product, &extent| {
+        product.checked_mul(extent).filter(|&n| n <= MAX_ELEMENTS && n > 0)
+    });
     let elements = elements.filter(|&n| usize::try_from(n).is_ok());
     let Some(elements) = elements else { bail!(CorruptFile, "tensor {name} has an impossible shape") };
     let (begin, end) = entry.data_offsets;
@@ -76,8 +86,11 @@ fn tensor(name: &str, entry: Entry, data_start: u64) -> Result<TensorInfo> {
     if end.checked_sub(begin) != Some(bytes) {
         bail!(CorruptFile, "tensor {name} has {elements} elements in bytes {begin} to {end}");
     }
-    let Some(offset) = begin.checked_add(data_start) else { bail!(CorruptFile, "tensor {name} has an impossible offset") };
+    let Some(offset) = begin.checked_add(data_start) else {
+        bail!(CorruptFile, "tensor {name} has an impossible offset")
+    };
     // Rows come first there, last here. The products above fit, so do their factors.
-    let shape = entry.shape.iter().rev().map(|&extent| usize::try_from(extent).unwrap_or(usize::MAX)).collect();
+    let shape =
+        entry.shape.iter().rev().map(|&extent| usize::try_from(extent).unwrap_or(usize::MAX)).collect();
     Ok(TensorInfo { name: name.to_string(), shape, format, part: 0, offset, bytes })
 }

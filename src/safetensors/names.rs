@@ -40,20 +40,28 @@ pub fn rename(files: &mut [FileTable], ties_output: bool) -> Result<()> {
         for tensor in tensors {
             match gguf_name(&tensor.name) {
                 Some(name) => tensor.name = name,
-                None => bail!(UnsupportedArchitecture, "tensor {} has no place in this architecture", tensor.name),
+                None => {
+                    bail!(UnsupportedArchitecture, "tensor {} has no place in this architecture", tensor.name)
+                }
             }
         }
     }
-    let has = |files: &[FileTable], name: &str| files.iter().any(|(.., tensors)| tensors.iter().any(|tensor| tensor.name == name));
+    let has = |files: &[FileTable], name: &str| {
+        files.iter().any(|(.., tensors)| tensors.iter().any(|tensor| tensor.name == name))
+    };
     const EMBEDDING: &str = "token_embd.weight";
     const OUTPUT: &str = "output.weight";
     match (ties_output, has(files, EMBEDDING), has(files, OUTPUT)) {
-        (true, true, true) => files.iter_mut().for_each(|(.., tensors)| tensors.retain(|tensor| tensor.name != OUTPUT)),
+        (true, true, true) => {
+            files.iter_mut().for_each(|(.., tensors)| tensors.retain(|tensor| tensor.name != OUTPUT))
+        }
         (true, false, true) => {
             let tensors = files.iter_mut().flat_map(|(.., tensors)| tensors);
             tensors.filter(|tensor| tensor.name == OUTPUT).for_each(|tensor| tensor.name = EMBEDDING.into());
         }
-        (false, _, false) => bail!(CorruptFile, "tensor lm_head.weight is missing, and tie_word_embeddings is false"),
+        (false, _, false) => {
+            bail!(CorruptFile, "tensor lm_head.weight is missing, and tie_word_embeddings is false")
+        }
         _ => {}
     }
     Ok(())
@@ -65,7 +73,9 @@ fn gguf_name(name: &str) -> Option<String> {
         return None;
     }
     let stem = stem.strip_prefix("model.").unwrap_or(stem);
-    let find = |table: &[(&str, &'static str)], stem: &str| table.iter().find(|(theirs, _)| *theirs == stem).map(|(_, ours)| *ours);
+    let find = |table: &[(&str, &'static str)], stem: &str| {
+        table.iter().find(|(theirs, _)| *theirs == stem).map(|(_, ours)| *ours)
+    };
     if let Some(layer) = stem.strip_prefix("layers.") {
         let (number, stem) = layer.split_once('.')?;
         let number: u16 = number.parse().ok()?;

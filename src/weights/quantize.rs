@@ -87,7 +87,11 @@ impl WeightSink for Quantizer<'_> {
         self.weights.resize(columns, 0.0);
         for row in bytes.chunks_exact(row_bytes) {
             stored.dequantize(row, &mut self.weights);
-            self.weights.as_chunks::<BLOCK>().0.iter().for_each(|weights| target.append(weights, &mut quantized));
+            self.weights
+                .as_chunks::<BLOCK>()
+                .0
+                .iter()
+                .for_each(|weights| target.append(weights, &mut quantized));
         }
         self.sink.rows(id, first, &quantized)
     }

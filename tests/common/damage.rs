@@ -9,7 +9,11 @@ use tabmind::Result;
 use crate::{common, heap};
 
 /// Loads whatever `bytes` are; fails on a panic, or if it takes more than `most` bytes of memory.
-pub fn survives(bytes: &[u8], most: usize, run: impl Fn(&[u8]) -> Result<()>) -> std::result::Result<(), String> {
+pub fn survives(
+    bytes: &[u8],
+    most: usize,
+    run: impl Fn(&[u8]) -> Result<()>,
+) -> std::result::Result<(), String> {
     let before = heap::in_use();
     heap::reset_peak();
     let outcome = catch_unwind(AssertUnwindSafe(|| run(bytes)));
@@ -35,7 +39,31 @@ enum Damage {
     Remove(f64, usize),
 }
 
-const EXTREMES: &[u64] = &[0, 1, 2, 3, 7, 31, 0x7f, 0xff, 0xffff, 1 << 16, 1 << 20, 1 << 24, 1 << 28, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 32, 1 << 40, 1 << 62, u64::MAX >> 1, 1 << 63, u64::MAX - 1, u64::MAX];
+const EXTREMES: &[u64] = &[
+    0,
+    1,
+    2,
+    3,
+    7,
+    31,
+    0x7f,
+    0xff,
+    0xffff,
+    1 << 16,
+    1 << 20,
+    1 << 24,
+    1 << 28,
+    0x7fff_ffff,
+    0x8000_0000,
+    0xffff_ffff,
+    1 << 32,
+    1 << 40,
+    1 << 62,
+    u64::MAX >> 1,
+    1 << 63,
+    u64::MAX - 1,
+    u64::MAX,
+];
 
 /// Damage in the first `reach` of a file, where its header is.
 fn damage(reach: f64) -> impl Strategy<Value = Damage> {
@@ -73,13 +101,21 @@ fn damaged(mut bytes: Vec<u8>, all: &[Damage]) -> Vec<u8> {
 }
 
 /// Runs `cases` damaged copies of `file`; returns how many of them were accepted.
-pub fn fuzz(file: &[u8], reach: f64, cases: u32, budget: fn(usize) -> usize, run: impl Fn(&[u8]) -> Result<()>) -> u32 {
-    let config = ProptestConfig { cases: common::soak(cases), failure_persistence: None, ..ProptestConfig::default() };
+pub fn fuzz(
+    file: &[u8],
+    reach: f64,
+    cases: u32,
+    budget: fn(usize) -> usize,
+    run: impl Fn(&[u8]) -> Result<()>,
+) -> u32 {
+    let config =
+        ProptestConfig { cases: common::soak(cases), failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let loaded = Cell::new(0);
     let outcome = runner.run(&prop::collection::vec(damage(reach), 1..4), |all| {
         let bytes = damaged(file.to_vec(), &all);
-        survives(&bytes, budget(file.len()), |bytes| run(bytes).inspect(|()| loaded.set(loaded.get() + 1))).map_err(TestCaseError::fail)
+        survives(&bytes, budget(file.len()), |bytes| run(bytes).inspect(|()| loaded.set(loaded.get() + 1)))
+            .map_err(TestCaseError::fail)
     });
     if let Err(error) = outcome {
         panic!("{error}");
