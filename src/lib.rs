@@ -8,11 +8,14 @@ pub mod error;
 pub mod source;
 
 pub mod gguf;
+pub mod safetensors;
 pub mod spec;
 pub mod weights;
 
 pub mod chat;
 pub mod tokenizer;
+
+pub mod files;
 
 pub mod forward;
 pub mod kernels;

@@ -10,14 +10,16 @@ use crate::cancel::Cancel;
 use crate::chat::{self, ChatTemplate, TemplateInput};
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::generate::{Event, Generator, Outcome, TextStart};
-use crate::gguf::Gguf;
+use crate::files::ModelFiles;
 use crate::info::Info;
-use crate::network::{Backend, Network};
+use crate::network::{Backend, Blueprint, Network};
 use crate::request::{ChatParams, LoadOptions, Prompt, Request};
 use crate::score;
 use crate::session::Session;
 use crate::source::Source;
+use crate::spec::Spec;
 use crate::tokenizer::{EncodeOptions, Tokenizer};
+use crate::weights::Target;
 
 /// How far loading has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -81,9 +83,8 @@ impl Model {
         on_progress: &mut dyn FnMut(Progress),
     ) -> Result<Self> {
         let (backend, reason) = options.backend()?;
-        let gguf = Gguf::read(parts).await?;
+        let ModelFiles { table: gguf, tokenizer } = ModelFiles::read(parts).await?;
         cancel.check()?;
-        let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
         let template = chat::template_of(&gguf.metadata, &tokenizer);
         let total = gguf.total_bytes;
         on_progress(Progress { phase: Phase::Download, loaded: 0, total });
@@ -94,12 +95,19 @@ impl Model {
                 on_progress(Progress { phase: Phase::Download, loaded, total });
             }
         };
-        let mut network = Network::load(&gguf, parts, backend, options.context_length, cancel, &mut on_bytes).await?;
+        let mut blueprint = Blueprint::draw(Spec::read(&gguf)?, &gguf, parts, options.context_length).await?;
+        if let Some(choice) = options.quantize {
+            blueprint.plan.quantize(choice.into());
+        }
+        let mut network = Network::build(blueprint, &gguf, parts, backend, cancel, &mut on_bytes).await?;
         if tokenizer.vocab_size() > network.spec.vocab {
             bail!(CorruptFile, "the vocabulary has {} tokens, the embedding table {} rows", tokenizer.vocab_size(), network.spec.vocab);
         }
         let session = Session::open(&mut network)?;
-        let info = Info::new(&gguf, &network, backend, reason, matches!(template, Ok(Some(_))));
+        let mut info = Info::new(&gguf, &network, backend, reason, matches!(template, Ok(Some(_))));
+        if let Some(choice) = options.quantize.filter(|_| matches!(info.quantization.as_str(), "F32" | "F16" | "BF16")) {
+            info.quantization = format!("{:?}", Target::from(choice));
+        }
         let context_length = network.context_length;
         on_progress(Progress { phase: Phase::Download, loaded: total, total });
         on_progress(Progress { phase: Phase::Ready, loaded: total, total });

@@ -8,7 +8,7 @@ use crate::gguf::Gguf;
 use crate::recording::{Recording, RopeTable};
 use crate::source::Source;
 use crate::spec::{RopeFactors, RopeSpec, Spec};
-use crate::weights::{self, Plan, Weights};
+use crate::weights::{self, Plan, Quantizer, Weights};
 
 /// Context where neither the caller nor the model asks for less.
 pub const DEFAULT_CONTEXT: usize = 4096;
@@ -106,7 +106,8 @@ impl Network {
             Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan)?),
             Backend::Naive => AnyEngine::Naive(NaiveEngine::new(recording, &plan)),
         };
-        weights::stream(gguf, parts, &plan, &mut engine, cancel, on_bytes).await?;
+        let mut sink = Quantizer::new(&mut engine, gguf, &plan);
+        weights::stream(gguf, parts, &plan, &mut sink, cancel, on_bytes).await?;
         Ok(Self { spec, context_length, engine, can_rewind })
     }
 

@@ -44,6 +44,8 @@ pub struct Spec {
     pub parallel_residual: bool,
     /// Width of Gemma 4's per-layer embeddings.
     pub per_layer_input: Option<usize>,
+    /// Rows of queries and keys lie so that RoPE rotates neighbours: they are re-ordered at load.
+    pub interleaved_rope: bool,
     /// The layers.
     pub layers: Vec<LayerSpec>,
     /// Rotary embeddings in use; layers refer to them by index.

@@ -7,11 +7,13 @@
 mod layer;
 mod order;
 mod plan;
+mod quantize;
 mod stream;
 
 pub use layer::{AttentionWeights, DeltaNetWeights, FeedForwardWeights, LayerWeights, MixerWeights, PerLayerWeights};
 pub use order::RowOrder;
 pub use plan::{MatrixPlan, Plan, VectorPlan};
+pub use quantize::{Quantizer, Target};
 pub use stream::{load_vector, stream};
 
 use crate::error::Result;

@@ -62,7 +62,9 @@ fn greedy(prompt: &str, more: Value) -> Request {
 fn run_with(model: &Model, request: &Request, cancel: &Cancel) -> Result<Outcome> {
     let mut events = Vec::new();
     let outcome = block_on(model.generate(request, cancel, &mut |event| events.push(event)))?;
-    let Some(Event::Start { prompt_tokens, cached_tokens }) = events.first() else { panic!("the first event is the start") };
+    let Some(Event::Start { prompt_tokens, cached_tokens }) = events.first() else {
+        panic!("the first event is the start")
+    };
     assert_eq!((*prompt_tokens, *cached_tokens), (outcome.prompt_tokens, outcome.cached_tokens));
     for choice in &outcome.choices {
         let (mut text, mut ids, mut finished) = (String::new(), Vec::new(), None);
@@ -74,7 +76,9 @@ fn run_with(model: &Model, request: &Request, cancel: &Cancel) -> Result<Outcome
                     text.push_str(piece);
                     ids.extend(token_ids);
                 }
-                Event::Finish { index, finish_reason } if *index == choice.index => finished = Some(*finish_reason),
+                Event::Finish { index, finish_reason } if *index == choice.index => {
+                    finished = Some(*finish_reason)
+                }
                 _ => {}
             }
         }
@@ -97,9 +101,16 @@ fn answer(model: &Model, request: &Request) -> (Vec<u32>, String, FinishReason) 
 fn text_is_that_of_the_ids() {
     let model = tiny();
     for seed in 0..20 {
-        let (ids, text, _) = answer(&model, &request(json!({ "prompt": "x", "seed": seed, "max_tokens": 40, "ignore_eos": true })));
+        let (ids, text, _) = answer(
+            &model,
+            &request(json!({ "prompt": "x", "seed": seed, "max_tokens": 40, "ignore_eos": true })),
+        );
         assert_eq!(ids.len(), 40);
-        assert_eq!(text, model.tokenizer().decode(&ids, true), "seed {seed}: whatever bytes come, whole characters leave");
+        assert_eq!(
+            text,
+            model.tokenizer().decode(&ids, true),
+            "seed {seed}: whatever bytes come, whole characters leave"
+        );
     }
 }
 
@@ -119,10 +130,15 @@ fn stop_strings_end_the_answer_wherever_tokens_do() {
     let model = tiny();
     let prompt = text(9);
     // Letters only, so that every token is text of its own.
-    let bias: serde_json::Map<String, Value> = (0..=255u32).filter(|id| !(*id as u8).is_ascii_lowercase()).map(|id| (id.to_string(), json!(-100))).chain([(eos().to_string(), json!(-100))]).collect();
+    let bias: serde_json::Map<String, Value> = (0..=255u32)
+        .filter(|id| !(*id as u8).is_ascii_lowercase())
+        .map(|id| (id.to_string(), json!(-100)))
+        .chain([(eos().to_string(), json!(-100))])
+        .collect();
     let params = json!({ "logit_bias": bias, "temperature": 1, "seed": 3 });
     let (ids, whole, _) = answer(&model, &greedy(&prompt, params.clone()));
-    let pieces: Vec<String> = ids.iter().map(|&id| model.tokenizer().token_text(id).replace('\u{120}', " ")).collect();
+    let pieces: Vec<String> =
+        ids.iter().map(|&id| model.tokenizer().token_text(id).replace('\u{120}', " ")).collect();
     assert_eq!(pieces.concat(), whole, "letters and words");
     let mut across = 0;
     for (start, length) in (0..whole.len() - 4).flat_map(|start| [(start, 1), (start, 2), (start, 4)]) {
@@ -134,7 +150,10 @@ fn stop_strings_end_the_answer_wherever_tokens_do() {
         assert_eq!((found.as_str(), reason), (expected, FinishReason::Stop), "stop {stop:?} in {whole:?}");
         assert!(ids.starts_with(&found_ids), "the same tokens up to the stop");
         let said: String = pieces[..found_ids.len()].concat();
-        assert!(said.contains(stop) && !pieces[..found_ids.len() - 1].concat().contains(stop), "not a token more than needed");
+        assert!(
+            said.contains(stop) && !pieces[..found_ids.len() - 1].concat().contains(stop),
+            "not a token more than needed"
+        );
         across += usize::from(!pieces[found_ids.len() - 1].contains(stop));
     }
     assert!(across > 10, "{across} stop strings lie across tokens");
@@ -161,10 +180,17 @@ fn the_context_is_filled_exactly() {
     for prompt in [CONTEXT, CONTEXT + 1, 5 * CONTEXT] {
         let error = run_with(&model, &greedy(&text(prompt), json!({})), &Cancel::never()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ContextOverflow);
-        assert!(error.detail().contains(&prompt.to_string()) && error.detail().contains(&CONTEXT.to_string()), "{error}");
+        assert!(
+            error.detail().contains(&prompt.to_string()) && error.detail().contains(&CONTEXT.to_string()),
+            "{error}"
+        );
         assert!(error.hint().is_some());
     }
-    assert_eq!(answer(&model, &greedy("1", json!({}))), answer(&tiny(), &greedy("1", json!({}))), "the model stays usable");
+    assert_eq!(
+        answer(&model, &greedy("1", json!({}))),
+        answer(&tiny(), &greedy("1", json!({}))),
+        "the model stays usable"
+    );
 }
 
 #[test]
@@ -191,12 +217,21 @@ fn seeds_decide() {
 #[test]
 fn several_answers_are_those_of_successive_seeds() {
     let model = tiny();
-    let several = run(&model, &request(json!({ "prompt": text(50), "seed": 9, "max_tokens": 10, "n": 4, "ignore_eos": true })));
+    let several = run(
+        &model,
+        &request(json!({ "prompt": text(50), "seed": 9, "max_tokens": 10, "n": 4, "ignore_eos": true })),
+    );
     assert_eq!(several.choices.len(), 4);
     assert_eq!(several.timings.completion_tokens, 40);
     for (index, choice) in several.choices.iter().enumerate() {
-        let alone = run(&tiny(), &request(json!({ "prompt": text(50), "seed": 9 + index, "max_tokens": 10, "ignore_eos": true })));
-        assert_eq!((choice.index, &choice.text, &choice.token_ids), (index, &alone.choices[0].text, &alone.choices[0].token_ids));
+        let alone = run(
+            &tiny(),
+            &request(json!({ "prompt": text(50), "seed": 9 + index, "max_tokens": 10, "ignore_eos": true })),
+        );
+        assert_eq!(
+            (choice.index, &choice.text, &choice.token_ids),
+            (index, &alone.choices[0].text, &alone.choices[0].token_ids)
+        );
     }
 }
 
@@ -211,10 +246,22 @@ fn logit_bias_and_the_end_of_text() {
     };
     let first = answer(&model, &greedy("7", json!({}))).0[0];
     assert_ne!(biased(json!({ first.to_string(): -100 }), json!({})).0.first(), Some(&first), "forbidden");
-    assert_eq!(biased(json!({ "97": 100 }), json!({ "seed": 1 })).1, tiny().tokenizer().token_text(97).repeat(6), "forced");
-    assert_eq!(biased(json!({ &eos: 100 }), json!({})), (vec![], String::new(), FinishReason::Stop), "the end of text ends");
+    assert_eq!(
+        biased(json!({ "97": 100 }), json!({ "seed": 1 })).1,
+        tiny().tokenizer().token_text(97).repeat(6),
+        "forced"
+    );
+    assert_eq!(
+        biased(json!({ &eos: 100 }), json!({})),
+        (vec![], String::new(), FinishReason::Stop),
+        "the end of text ends"
+    );
     let (ids, text, reason) = biased(json!({ &eos: 100 }), json!({ "ignore_eos": true }));
-    assert_eq!((ids.len(), text.as_str(), reason), (6, "", FinishReason::Length), "or is ignored, and never shown");
+    assert_eq!(
+        (ids.len(), text.as_str(), reason),
+        (6, "", FinishReason::Length),
+        "or is ignored, and never shown"
+    );
 }
 
 #[test]
@@ -223,7 +270,8 @@ fn an_echo_comes_first() {
     let (ids, plain, _) = answer(&model, &greedy("12 34", json!({})));
     let echoed = answer(&model, &greedy("12 34", json!({ "echo": true })));
     assert_eq!(echoed, (ids, format!("12 34{plain}"), FinishReason::Length));
-    let by_ids = greedy("", json!({ "prompt": model.tokenizer().encode("12 34", Default::default()).unwrap() }));
+    let by_ids =
+        greedy("", json!({ "prompt": model.tokenizer().encode("12 34", Default::default()).unwrap() }));
     assert_eq!(answer(&model, &by_ids).1, plain, "a prompt may be ids");
 }
 
@@ -240,11 +288,23 @@ fn raised_after(checks: usize) -> Cancel {
 #[test]
 fn after_an_abort_the_next_call_is_right() {
     let model = tiny();
-    let calls = [greedy(&text(LONG), json!({})), greedy(&text(LONG / 2), json!({ "temperature": 1, "seed": 4 })), greedy("abc", json!({}))];
+    let calls = [
+        greedy(&text(LONG), json!({})),
+        greedy(&text(LONG / 2), json!({ "temperature": 1, "seed": 4 })),
+        greedy("abc", json!({})),
+    ];
     let expected: Vec<_> = calls.iter().map(|call| answer(&tiny(), call)).collect();
     let looks = Rc::new(Cell::new(0));
     let count = Rc::clone(&looks);
-    run_with(&tiny(), &calls[0], &Cancel::new(move || { count.set(count.get() + 1); false })).unwrap();
+    run_with(
+        &tiny(),
+        &calls[0],
+        &Cancel::new(move || {
+            count.set(count.get() + 1);
+            false
+        }),
+    )
+    .unwrap();
     // One look in the queue, several in the prefill, one for each of the 24 tokens.
     assert!(looks.get() > 1 + 2 + 24 && looks.get() < 200, "{} looks", looks.get());
     for checks in 0..looks.get() {
@@ -275,7 +335,11 @@ fn a_shared_beginning_is_not_computed_again() {
     let mut conversation = model.tokenizer().encode(&one, Default::default()).unwrap();
     conversation.extend(&ids);
     let grown = run(&model, &greedy("", json!({ "prompt": conversation })));
-    assert_eq!(grown.cached_tokens, 120 + 23, "the answer's tokens are cached but for the last, which was never run");
+    assert_eq!(
+        grown.cached_tokens,
+        120 + 23,
+        "the answer's tokens are cached but for the last, which was never run"
+    );
     assert_eq!(grown.choices, run(&tiny(), &greedy("", json!({ "prompt": conversation }))).choices);
     assert_eq!(model.cached_tokens(), Some(120 + 24 + 23));
 }
@@ -311,7 +375,12 @@ fn recurrent_models_start_afresh() {
         let fresh = || load(Box::new(FileSource::open(&folder.join(format!("{name}.gguf"))).unwrap()), "{}");
         let model = fresh();
         let common = text(60);
-        let requests = [greedy(&common, json!({})), greedy(&(common.clone() + "and on"), json!({})), greedy("short", json!({})), greedy(&common[..30], json!({}))];
+        let requests = [
+            greedy(&common, json!({})),
+            greedy(&(common.clone() + "and on"), json!({})),
+            greedy("short", json!({})),
+            greedy(&common[..30], json!({})),
+        ];
         let expected: Vec<_> = requests.iter().map(|request| answer(&fresh(), request)).collect();
         for step in 0..12 {
             let index = step * 7 % 4;
@@ -321,7 +390,10 @@ fn recurrent_models_start_afresh() {
             assert_eq!(answer(&model, &requests[index]), expected[index], "{name}, step {step}");
         }
         let several = run(&model, &greedy(&common, json!({ "n": 2 })));
-        assert!(several.choices.iter().all(|choice| choice.token_ids == expected[0].0), "{name}: both answers are greedy");
+        assert!(
+            several.choices.iter().all(|choice| choice.token_ids == expected[0].0),
+            "{name}: both answers are greedy"
+        );
         let mut conversation = model.tokenizer().encode(&common, Default::default()).unwrap();
         conversation.extend(&expected[0].0);
         let grown = greedy("", json!({ "prompt": conversation }));
@@ -380,12 +452,22 @@ fn wrong_requests_name_the_field() {
         assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{params}: {error}");
         assert!(error.detail().contains(words), "{params}: {:?} does not say {words:?}", error.detail());
     }
-    for (json, words) in [("", "kind"), ("{", "kind"), ("[]", "kind"), (r#"{"kind": "poem", "params": {}}"#, "poem"), (r#"{"kind": "chat", "params": {"messages": [], "prompt": "x"}}"#, "prompt")] {
+    for (json, words) in [
+        ("", "kind"),
+        ("{", "kind"),
+        ("[]", "kind"),
+        (r#"{"kind": "poem", "params": {}}"#, "poem"),
+        (r#"{"kind": "chat", "params": {"messages": [], "prompt": "x"}}"#, "prompt"),
+    ] {
         let error = Request::parse(json).err().unwrap_or_else(|| panic!("{json} is accepted"));
         assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{json}: {error}");
         assert!(error.detail().contains(words), "{json}: {error}");
     }
-    assert_eq!(answer(&model, &greedy("1", json!({}))), answer(&tiny(), &greedy("1", json!({}))), "the model stays usable");
+    assert_eq!(
+        answer(&model, &greedy("1", json!({}))),
+        answer(&tiny(), &greedy("1", json!({}))),
+        "the model stays usable"
+    );
 }
 
 #[test]
@@ -398,7 +480,9 @@ fn wrong_load_options_name_the_field() {
         (r#"{"backend": "tpu"}"#, "backend"),
     ] {
         let source: Box<dyn Source> = Box::new(MemorySource::new(gguf::byte_model().build()));
-        let outcome = parse::<LoadOptions>(json).and_then(|options| block_on(Model::load(&[source], &options, &Cancel::never(), &mut |_| {})).map(drop));
+        let outcome = parse::<LoadOptions>(json).and_then(|options| {
+            block_on(Model::load(&[source], &options, &Cancel::never(), &mut |_| {})).map(drop)
+        });
         let error = outcome.err().unwrap_or_else(|| panic!("{json} is accepted"));
         assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{json}: {error}");
         assert!(error.detail().contains(words), "{json}: {error}");
@@ -411,7 +495,8 @@ fn loading_can_be_aborted() {
     let options: LoadOptions = parse("{}").unwrap();
     for checks in [0, 1, 3] {
         let source: Box<dyn Source> = Box::new(MemorySource::new(gguf::byte_model().build()));
-        let error = block_on(Model::load(&[source], &options, &raised_after(checks), &mut |_| {})).err().unwrap();
+        let error =
+            block_on(Model::load(&[source], &options, &raised_after(checks), &mut |_| {})).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Aborted, "after {checks} looks");
     }
 }

@@ -2,19 +2,20 @@
 //! more memory than the file gives reason for.
 
 mod common;
+#[path = "common/damage.rs"]
+mod damage;
 #[path = "common/gguf.rs"]
 mod gguf;
 #[path = "common/heap.rs"]
 mod heap;
 
-use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
+use damage::{fuzz, survives};
 use gguf::{Writer, array, byte_model, f32_bytes, micro_model, noise, string};
 use pollster::block_on;
-use proptest::prelude::*;
 use tabmind::cancel::Cancel;
 use tabmind::gguf::{Array, Gguf, Value};
 use tabmind::kernels::formats::Format;
@@ -42,7 +43,9 @@ fn load_and_generate(bytes: &[u8]) -> Result<String> {
     let parts = memory(&[bytes.to_vec()]);
     block_on(async {
         let model = Model::load(&parts, &options, &Cancel::never(), &mut |_| {}).await?;
-        let request = Request::parse(r#"{"kind": "completion", "params": {"prompt": "ab c", "max_tokens": 2, "seed": 1}}"#)?;
+        let request = Request::parse(
+            r#"{"kind": "completion", "params": {"prompt": "ab c", "max_tokens": 2, "seed": 1}}"#,
+        )?;
         let outcome = model.generate(&request, &Cancel::never(), &mut |_| {}).await?;
         Ok(outcome.choices[0].text.clone())
     })
@@ -71,9 +74,22 @@ fn every_type() -> Vec<(&'static str, u32, Vec<u8>, Value)> {
         ("f32s", 9, array(6, &[0.5f32.to_le_bytes().into()]), Value::Array(Array::Floats(vec![0.5]))),
         ("f64s", 9, array(12, &[0.1f64.to_le_bytes().into()]), Value::Array(Array::Floats(vec![0.1]))),
         ("bools", 9, array(7, &[vec![0], vec![1]]), Value::Array(Array::Bools(vec![false, true]))),
-        ("strings", 9, array(8, &[string("a"), string("b")]), Value::Array(Array::Strs(vec!["a".into(), "b".into()]))),
+        (
+            "strings",
+            9,
+            array(8, &[string("a"), string("b")]),
+            Value::Array(Array::Strs(vec!["a".into(), "b".into()])),
+        ),
         ("empty", 9, array(8, &[]), Value::Array(Array::Strs(vec![]))),
-        ("nested", 9, nested, Value::Array(Array::Arrays(vec![Array::Ints(vec![7]), Array::Strs(vec!["x".into(), String::new()])]))),
+        (
+            "nested",
+            9,
+            nested,
+            Value::Array(Array::Arrays(vec![
+                Array::Ints(vec![7]),
+                Array::Strs(vec!["x".into(), String::new()]),
+            ])),
+        ),
     ]
 }
 
@@ -85,7 +101,12 @@ fn both_versions_read_every_type() {
             file.raw(key, value_type, bytes);
         }
         let values = noise(1, 12);
-        file.tensor("matrix", &[4, 3], Format::F32, f32_bytes(&values)).tensor("cube", &[2, 1, 3, 2], Format::F16, vec![0; 24]);
+        file.tensor("matrix", &[4, 3], Format::F32, f32_bytes(&values)).tensor(
+            "cube",
+            &[2, 1, 3, 2],
+            Format::F16,
+            vec![0; 24],
+        );
         let gguf = read(&file.build()).unwrap();
         for (key, _, _, expected) in every_type() {
             assert_eq!(gguf.metadata.get(key), Some(&expected), "{key} in version {version}");
@@ -129,7 +150,8 @@ fn split_models_are_read_in_order_or_not_at_all() {
     let parts = split(3);
     let gguf = block_on(Gguf::read(&memory(&parts))).unwrap();
     assert_eq!(gguf.metadata.str("general.name"), Some("whole"));
-    let places: Vec<(&str, usize)> = gguf.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.part)).collect();
+    let places: Vec<(&str, usize)> =
+        gguf.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.part)).collect();
     assert_eq!(places, [("t0", 0), ("t1", 1), ("t2", 2)]);
     assert_eq!(gguf.total_bytes, parts.iter().map(|part| part.len() as u64).sum::<u64>());
     let cases = [
@@ -142,13 +164,23 @@ fn split_models_are_read_in_order_or_not_at_all() {
     ];
     for (order, words) in cases {
         let files: Vec<Vec<u8>> = order.iter().map(|&index| parts[index].clone()).collect();
-        expect(block_on(Gguf::read(&memory(&files))), ErrorKind::InvalidRequest, words, &format!("{order:?}"));
+        expect(
+            block_on(Gguf::read(&memory(&files))),
+            ErrorKind::InvalidRequest,
+            words,
+            &format!("{order:?}"),
+        );
     }
     let twice = [split(2)[0].clone(), {
         let mut file = Writer::default();
         file.u16("split.no", 1).u16("split.count", 2).tensor("t0", &[1], Format::F32, vec![0; 4]).build()
     }];
-    expect(block_on(Gguf::read(&memory(&twice))), ErrorKind::CorruptFile, "t0 appears twice", "a tensor in two files");
+    expect(
+        block_on(Gguf::read(&memory(&twice))),
+        ErrorKind::CorruptFile,
+        "t0 appears twice",
+        "a tensor in two files",
+    );
 }
 
 /// Counts what is read of `bytes`; `knows_len` is false for servers that do not tell.
@@ -184,7 +216,11 @@ fn only_the_beginning_is_read_for_the_header() {
             assert_eq!(gguf.tensor("weights").unwrap().bytes, 8 << 20);
             let reads = reads.borrow();
             let end = reads.iter().map(|(offset, len)| offset + len).max().unwrap();
-            assert!(end <= 2 * file.header().len() as u64 + (256 << 10), "{end} of {} are read", file.header().len());
+            assert!(
+                end <= 2 * file.header().len() as u64 + (256 << 10),
+                "{end} of {} are read",
+                file.header().len()
+            );
             assert!(reads.len() <= most_reads, "{reads:?}");
             let mut next = 0;
             for (offset, len) in reads.iter() {
@@ -231,6 +267,7 @@ fn bad_files_are_named() {
     let whole = micro_model().build().len();
     let header = micro_model().header().len();
     let html = b"  \n<!DOCTYPE html><html><body>Not Found</body></html>".to_vec();
+    #[rustfmt::skip] // a case is a line
     let cases: Vec<(&str, Vec<u8>, ErrorKind, &str)> = vec![
         ("empty", vec![], NotGguf, "empty"),
         ("one byte", vec![b'G'], TruncatedFile, "cut off"),
@@ -329,8 +366,16 @@ fn bad_hyper_parameters_are_named() {
         expect(load_and_generate(&bytes), ErrorKind::CorruptFile, words, &format!("{key} = {value}"));
         assert!(heap::peak() - before < 1 << 20, "{key} = {value} takes {} bytes", heap::peak() - before);
     }
-    for (key, value) in [("rope.freq_base", 0.0), ("rope.freq_base", -1.0), ("rope.freq_base", f32::NAN), ("attention.layer_norm_rms_epsilon", -1.0), ("attention.scale", f32::INFINITY)] {
-        let bytes = changed(|file| { file.f32(&format!("llama.{key}"), value); });
+    for (key, value) in [
+        ("rope.freq_base", 0.0),
+        ("rope.freq_base", -1.0),
+        ("rope.freq_base", f32::NAN),
+        ("attention.layer_norm_rms_epsilon", -1.0),
+        ("attention.scale", f32::INFINITY),
+    ] {
+        let bytes = changed(|file| {
+            file.f32(&format!("llama.{key}"), value);
+        });
         expect(load_and_generate(&bytes), ErrorKind::CorruptFile, key, &format!("{key} = {value}"));
     }
 }
@@ -342,25 +387,20 @@ fn weights_that_are_no_numbers_are_noticed() {
     expect(load_and_generate(&bytes), ErrorKind::NumericError, "finite", "NaN in the output projection");
 }
 
-/// Loads whatever `bytes` are; fails on a panic, or if it takes more than `most` bytes of memory.
-fn survives(bytes: &[u8], most: usize, run: impl Fn(&[u8]) -> Result<()>) -> std::result::Result<(), String> {
-    let before = heap::in_use();
-    heap::reset_peak();
-    let outcome = catch_unwind(AssertUnwindSafe(|| run(bytes)));
-    let taken = heap::peak().saturating_sub(before);
-    match outcome {
-        Err(_) => Err("a panic".into()),
-        Ok(Err(error)) if error.detail().is_empty() => Err(format!("{:?} without a message", error.kind())),
-        Ok(_) if taken > most => Err(format!("{taken} bytes are taken for a file of {}", bytes.len())),
-        Ok(_) => Ok(()),
-    }
-}
-
 #[test]
 fn the_harness_notices_panics_and_memory() {
     assert!(survives(&[1], 0, |_| Ok(())).is_ok());
-    assert!(survives(&[1], 1 << 20, |bytes| { assert!(bytes.is_empty()); Ok(()) }).is_err());
-    let allocate = |_: &[u8]| { drop(std::hint::black_box(Vec::<u8>::with_capacity(1 << 20))); Ok(()) };
+    assert!(
+        survives(&[1], 1 << 20, |bytes| {
+            assert!(bytes.is_empty());
+            Ok(())
+        })
+        .is_err()
+    );
+    let allocate = |_: &[u8]| {
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(1 << 20)));
+        Ok(())
+    };
     assert!(survives(&[1], 1 << 19, allocate).is_err());
     assert!(survives(&[1], 1 << 21, allocate).is_ok());
 }
@@ -373,71 +413,6 @@ fn header_budget(len: usize) -> usize {
 /// What loading and running may take beside that: the weights as the engine keeps them, caches, a tokenizer.
 fn model_budget(len: usize) -> usize {
     48 * len + (2 << 20)
-}
-
-/// One change of a file; positions are fractions of its length.
-#[derive(Debug, Clone)]
-enum Damage {
-    Flip(f64, u8),
-    Cut(f64),
-    /// A number of 1, 2, 4 or 8 bytes replaced by an extreme one.
-    Extreme(f64, u8, usize),
-    /// A range overwritten by another.
-    Splice(f64, f64, usize),
-    /// A range taken out.
-    Remove(f64, usize),
-}
-
-const EXTREMES: &[u64] = &[0, 1, 2, 3, 7, 31, 0x7f, 0xff, 0xffff, 1 << 16, 1 << 20, 1 << 24, 1 << 28, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 32, 1 << 40, 1 << 62, u64::MAX >> 1, 1 << 63, u64::MAX - 1, u64::MAX];
-
-/// Damage in the first `reach` of a file, where its header is.
-fn damage(reach: f64) -> impl Strategy<Value = Damage> {
-    let place = move || 0.0..reach;
-    prop_oneof![
-        (place(), 0..8u8).prop_map(|(at, bit)| Damage::Flip(at, bit)),
-        (0.0..1.0f64).prop_map(Damage::Cut),
-        (place(), 0..4u8, 0..EXTREMES.len()).prop_map(|(at, width, which)| Damage::Extreme(at, width, which)),
-        (place(), 0.0..1.0f64, 1..64usize).prop_map(|(to, from, len)| Damage::Splice(to, from, len)),
-        (place(), 1..64usize).prop_map(|(at, len)| Damage::Remove(at, len)),
-    ]
-}
-
-fn damaged(mut bytes: Vec<u8>, all: &[Damage]) -> Vec<u8> {
-    for damage in all {
-        let len = bytes.len();
-        let at = |fraction: f64| ((fraction * len as f64) as usize).min(len.saturating_sub(1));
-        match *damage {
-            _ if len == 0 => {}
-            Damage::Flip(place, bit) => bytes[at(place)] ^= 1 << bit,
-            Damage::Cut(place) => bytes.truncate(at(place)),
-            Damage::Extreme(place, width, which) => {
-                let number = EXTREMES[which].to_le_bytes();
-                let count = (1 << width).min(len - at(place));
-                bytes[at(place)..][..count].copy_from_slice(&number[..count]);
-            }
-            Damage::Splice(to, from, count) => {
-                let count = count.min(len - at(to)).min(len - at(from));
-                bytes.copy_within(at(from)..at(from) + count, at(to));
-            }
-            Damage::Remove(place, count) => drop(bytes.drain(at(place)..(at(place) + count).min(len))),
-        }
-    }
-    bytes
-}
-
-/// Runs `cases` damaged copies of `file`; returns how many of them were accepted.
-fn fuzz(file: &[u8], reach: f64, cases: u32, budget: fn(usize) -> usize, run: impl Fn(&[u8]) -> Result<()>) -> u32 {
-    let config = ProptestConfig { cases: common::soak(cases), failure_persistence: None, ..ProptestConfig::default() };
-    let mut runner = proptest::test_runner::TestRunner::new(config);
-    let loaded = Cell::new(0);
-    let outcome = runner.run(&prop::collection::vec(damage(reach), 1..4), |all| {
-        let bytes = damaged(file.to_vec(), &all);
-        survives(&bytes, budget(file.len()), |bytes| run(bytes).inspect(|()| loaded.set(loaded.get() + 1))).map_err(TestCaseError::fail)
-    });
-    if let Err(error) = outcome {
-        panic!("{error}");
-    }
-    loaded.get()
 }
 
 /// Reads the header, the spec, and looks up every tensor.
@@ -483,12 +458,36 @@ fn extreme_hyper_parameters_are_survived() {
         let file = std::fs::read(path).unwrap();
         let gguf = read(&file).unwrap();
         let family = gguf.metadata.str("general.architecture").unwrap();
-        for (key, _) in gguf.metadata.iter().filter(|(key, value)| key.starts_with(family) && matches!(value, Value::U32(_) | Value::F32(_))) {
-            let place = file.windows(key.len()).position(|window| window == key.as_bytes()).unwrap() + key.len() + 4;
-            for value in [0, 1, 2, 3, 5, 17, 0xff, 1 << 10, 1 << 16, 1 << 20, 1 << 24, 1 << 30, u32::MAX, (-1.0f32).to_bits(), f32::NAN.to_bits(), f32::MAX.to_bits()] {
+        for (key, _) in gguf
+            .metadata
+            .iter()
+            .filter(|(key, value)| key.starts_with(family) && matches!(value, Value::U32(_) | Value::F32(_)))
+        {
+            let place =
+                file.windows(key.len()).position(|window| window == key.as_bytes()).unwrap() + key.len() + 4;
+            for value in [
+                0,
+                1,
+                2,
+                3,
+                5,
+                17,
+                0xff,
+                1 << 10,
+                1 << 16,
+                1 << 20,
+                1 << 24,
+                1 << 30,
+                u32::MAX,
+                (-1.0f32).to_bits(),
+                f32::NAN.to_bits(),
+                f32::MAX.to_bits(),
+            ] {
                 let mut bytes = file.clone();
                 bytes[place..place + 4].copy_from_slice(&value.to_le_bytes());
-                if let Err(what) = survives(&bytes, model_budget(file.len()), |bytes| load_and_generate(bytes).map(drop)) {
+                if let Err(what) =
+                    survives(&bytes, model_budget(file.len()), |bytes| load_and_generate(bytes).map(drop))
+                {
                     panic!("{}: {key} = {value:#x}: {what}", path.display());
                 }
             }
@@ -498,7 +497,11 @@ fn extreme_hyper_parameters_are_survived() {
 
 /// GGUF files in `folder`, in order.
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "gguf")).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "gguf"))
+        .collect();
     files.sort();
     assert!(!files.is_empty(), "{} holds files", folder.display());
     files
@@ -512,7 +515,10 @@ fn the_corpus_gives_the_codes_in_its_names() {
         let bytes = std::fs::read(&path).unwrap();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let code = RefCell::new("ok");
-        survives(&bytes, model_budget(bytes.len()), |bytes| load_and_generate(bytes).map(drop).inspect_err(|error| *code.borrow_mut() = error.kind().code())).unwrap();
+        survives(&bytes, model_budget(bytes.len()), |bytes| {
+            load_and_generate(bytes).map(drop).inspect_err(|error| *code.borrow_mut() = error.kind().code())
+        })
+        .unwrap();
         assert_eq!(name.split('.').next().unwrap(), *code.borrow(), "{name}");
     }
 }

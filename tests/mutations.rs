@@ -22,8 +22,8 @@ use tabmind::network::{Backend, Blueprint, Network};
 use tabmind::recording::{Op, Recording};
 use tabmind::source::{FileSource, MemorySource, Source};
 use tabmind::spec::{
-    AttentionSpec, DeltaNetSpec, ExpertsSpec, Family, FeedForward, LayerSpec, Mixer, QkNorm, RopeFactors, RopeScaling,
-    RopeSpec, Spec,
+    AttentionSpec, DeltaNetSpec, ExpertsSpec, Family, FeedForward, LayerSpec, Mixer, QkNorm, RopeFactors,
+    RopeScaling, RopeSpec, Spec,
 };
 use tabmind::weights::{Plan, RowOrder};
 use tabmind::{ErrorKind, Result};
@@ -50,7 +50,8 @@ enum Shows {
 }
 use Shows::{Refused, Wrong};
 
-/// The flags, what is done to them, the golden that must notice, how it must show.
+/// The flags, what is done to them, the golden that must notice, how it must show. A row is a line.
+#[rustfmt::skip]
 const MUTATIONS: &[(&str, &str, &str, Shows, Change)] = &[
     ("Spec.hidden", "one more", "llama", Refused, Flags(|s| s.hidden += 1)),
     ("Spec.vocab", "one more", "llama", Refused, Flags(|s| s.vocab += 1)),
@@ -72,6 +73,8 @@ const MUTATIONS: &[(&str, &str, &str, Shows, Change)] = &[
     ("Spec.per_layer_input", "embedding not scaled", "gemma4", Wrong, Ops(|r| embeds(r, 1, |e| e.scale = 1.0))),
     ("Spec.ropes", "global one for window layers", "gemma3", Wrong, Flags(|s| s.ropes = vec![last_rope(s); 2])),
     ("Family.local_rope", "local one for global layers", "gemma3", Wrong, Flags(|s| s.ropes = vec![s.ropes[0]; 2])),
+    ("Spec.interleaved_rope Family.interleaved_rope", "off", "llama", Wrong, Flags(|s| s.interleaved_rope = false)),
+    ("Spec.interleaved_rope", "on", "qwen2", Wrong, Flags(|s| s.interleaved_rope = true)),
     ("Family.interleaved_rope", "rows not re-ordered", "llama", Wrong, Rows(sort_rows)),
     ("Family.interleaved_rope", "biases not re-ordered", "llama-bias", Wrong, Rows(sort_elements)),
     ("Family.interleaved_rope", "rows not re-ordered", "smollm3", Wrong, Rows(sort_rows)),
@@ -174,7 +177,10 @@ const EXEMPT: &[(&str, &str)] = &[
     ("Spec.family", "its fields are named one by one"),
     ("Spec.context_length", "a limit, not mathematics: tests/generate.rs reaches it"),
     ("Family.name", "a name"),
-    ("ExpertsSpec.selection_bias", "the biases of the goldens are all zero: `a_selection_bias_steers_the_choice_alone` holds it"),
+    (
+        "ExpertsSpec.selection_bias",
+        "the biases of the goldens are all zero: `a_selection_bias_steers_the_choice_alone` holds it",
+    ),
 ];
 
 /// Names of all fields of a struct: a field that is not listed does not compile.
@@ -189,25 +195,72 @@ macro_rules! fields {
 fn every_field_of_a_spec_is_held() {
     let fields = [
         fields!(Spec {
-            family, hidden, vocab, context_length, layer_norm, norm_eps, embedding_scale, residual_scale, logit_scale,
-            logit_softcap, parallel_residual, per_layer_input, layers, ropes,
+            family,
+            hidden,
+            vocab,
+            context_length,
+            layer_norm,
+            norm_eps,
+            embedding_scale,
+            residual_scale,
+            logit_scale,
+            logit_softcap,
+            parallel_residual,
+            per_layer_input,
+            interleaved_rope,
+            layers,
+            ropes,
         }),
-        fields!(LayerSpec { mixer, feed_forward, attn_norm, post_attn_norm, ffn_norm, post_ffn_norm, output_scale }),
+        fields!(LayerSpec {
+            mixer,
+            feed_forward,
+            attn_norm,
+            post_attn_norm,
+            ffn_norm,
+            post_ffn_norm,
+            output_scale
+        }),
         fields!(AttentionSpec {
-            heads, kv_heads, key_dim, value_dim, qk_norm, value_norm, rope, scale, softcap, window, temperature,
-            shared_kv, gated,
+            heads,
+            kv_heads,
+            key_dim,
+            value_dim,
+            qk_norm,
+            value_norm,
+            rope,
+            scale,
+            softcap,
+            window,
+            temperature,
+            shared_kv,
+            gated,
         }),
         fields!(DeltaNetSpec { key_heads, value_heads, key_dim, value_dim, taps }),
         fields!(ExpertsSpec { count, used, width, gating, renormalise, scale, selection_bias, activation }),
         fields!(RopeSpec { dims, base, scaling, factors, scale }),
         fields!(Family {
-            name, interleaved_rope, activation, sqrt_embedding, nope_step, window, attention_scale, value_norm,
-            final_norm_is_embd_norm, post_attn_norm_is_ffn_norm, experts_renormalise, local_rope, parallel_residual,
+            name,
+            interleaved_rope,
+            activation,
+            sqrt_embedding,
+            nope_step,
+            window,
+            attention_scale,
+            value_norm,
+            final_norm_is_embd_norm,
+            post_attn_norm_is_ffn_norm,
+            experts_renormalise,
+            local_rope,
+            parallel_residual,
         }),
         vec!["FeedForward.width", "FeedForward.activation", "FeedForward.gated", "Mixer.ShortConv"],
     ];
     let named = |field: &str| {
-        MUTATIONS.iter().flat_map(|row| row.0.split(' ')).chain(EXEMPT.iter().map(|row| row.0)).any(|name| name == field)
+        MUTATIONS
+            .iter()
+            .flat_map(|row| row.0.split(' '))
+            .chain(EXEMPT.iter().map(|row| row.0))
+            .any(|name| name == field)
     };
     let unheld: Vec<&str> = fields.into_iter().flatten().filter(|field| !named(field)).collect();
     assert!(unheld.is_empty(), "no mutation holds {unheld:?}");
@@ -219,7 +272,9 @@ fn each_mutation_breaks_its_golden() {
     let mut unbroken = Vec::new();
     for (flag, what, golden, shows, change) in MUTATIONS {
         let (found, outcome) = match distance(&folder, golden, Some(*change)) {
-            Ok(distance) if distance > tolerance::F32_LOGITS => (Some(Wrong), format!("off by {distance:.1e}")),
+            Ok(distance) if distance > tolerance::F32_LOGITS => {
+                (Some(Wrong), format!("off by {distance:.1e}"))
+            }
             Ok(distance) => (None, format!("off by only {distance:.1e}")),
             Err(error) if error.kind() == ErrorKind::CorruptFile => (Some(Refused), error.to_string()),
             Err(error) => (None, error.to_string()),
@@ -266,18 +321,29 @@ fn a_selection_bias_steers_the_choice_alone() {
         let name = &gguf.tensors[matrix.tensor].name;
         if name.contains("ffn_gate_inp") || name.contains("_exps") {
             let rows_each = matrix.order.len() / 8;
-            matrix.order = RowOrder::List(CHOSEN.iter().flat_map(|expert| expert * rows_each..(expert + 1) * rows_each).collect());
+            matrix.order = RowOrder::List(
+                CHOSEN.iter().flat_map(|expert| expert * rows_each..(expert + 1) * rows_each).collect(),
+            );
         }
     }
-    let routers: Vec<_> = alone.recording.ops.iter_mut().filter_map(|op| match op {
-        Op::Experts(experts) => {
-            experts.scores.width = CHOSEN.len();
-            experts.selection_bias = None;
-            Some(experts.scores.buf)
+    let routers: Vec<_> = alone
+        .recording
+        .ops
+        .iter_mut()
+        .filter_map(|op| match op {
+            Op::Experts(experts) => {
+                experts.scores.width = CHOSEN.len();
+                experts.selection_bias = None;
+                Some(experts.scores.buf)
+            }
+            _ => None,
+        })
+        .collect();
+    linears(&mut alone.recording, |linear| {
+        if routers.contains(&linear.y.buf) {
+            linear.y.width = CHOSEN.len()
         }
-        _ => None,
-    }).collect();
-    linears(&mut alone.recording, |linear| if routers.contains(&linear.y.buf) { linear.y.width = CHOSEN.len() });
+    });
     for backend in [Backend::Naive, Backend::Cpu] {
         let steered = logits(draw(&biased), &gguf, &biased, backend, &prompt).unwrap();
         let reference = logits(alone.clone(), &gguf, &plain, backend, &prompt).unwrap();
@@ -289,14 +355,23 @@ fn a_selection_bias_steers_the_choice_alone() {
 
 /// The golden's prompt, and its logits at every position of it.
 fn golden(folder: &Path, name: &str) -> (Vec<u32>, Vec<f32>) {
-    let golden: Value = serde_json::from_slice(&std::fs::read(folder.join(format!("{name}.json"))).unwrap()).unwrap();
-    let prompt = golden["prompt_ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
+    let golden: Value =
+        serde_json::from_slice(&std::fs::read(folder.join(format!("{name}.json"))).unwrap()).unwrap();
+    let prompt =
+        golden["prompt_ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
     (prompt, common::f32s(&std::fs::read(folder.join(format!("{name}.logits.f32.bin"))).unwrap()))
 }
 
 /// Logits at every position of `prompt`, all finite.
-fn logits(blueprint: Blueprint, gguf: &Gguf, parts: &[Box<dyn Source>], backend: Backend, prompt: &[u32]) -> Result<Vec<f32>> {
-    let mut network = block_on(Network::build(blueprint, gguf, parts, backend, &Cancel::never(), &mut |_| {}))?;
+fn logits(
+    blueprint: Blueprint,
+    gguf: &Gguf,
+    parts: &[Box<dyn Source>],
+    backend: Backend,
+    prompt: &[u32],
+) -> Result<Vec<f32>> {
+    let mut network =
+        block_on(Network::build(blueprint, gguf, parts, backend, &Cancel::never(), &mut |_| {}))?;
     let sequence = network.open()?;
     block_on(network.run(sequence, prompt, 0, 0)).map(|logits| logits.to_vec())
 }
@@ -309,7 +384,8 @@ fn furthest(found: &[f32], expected: &[f32]) -> f32 {
 /// Largest distance of the changed model's logits from the golden's.
 fn distance(folder: &Path, name: &str, change: Option<Change>) -> Result<f32> {
     let (prompt, expected) = golden(folder, name);
-    let parts: Vec<Box<dyn Source>> = vec![Box::new(FileSource::open(&folder.join(format!("{name}.gguf"))).unwrap())];
+    let parts: Vec<Box<dyn Source>> =
+        vec![Box::new(FileSource::open(&folder.join(format!("{name}.gguf"))).unwrap())];
     let gguf = block_on(Gguf::read(&parts)).unwrap();
     let mut spec = Spec::read(&gguf).unwrap();
     if let Some(Flags(change)) = change {
@@ -324,7 +400,11 @@ fn distance(folder: &Path, name: &str, change: Option<Change>) -> Result<f32> {
         Some(Rows(change)) => change(&mut blueprint.plan),
         _ => {}
     }
-    assert_eq!(blueprint == before, !matches!(change, Some(Ops(_) | Rows(_))), "{name}: the mutation changes something");
+    assert_eq!(
+        blueprint == before,
+        !matches!(change, Some(Ops(_) | Rows(_))),
+        "{name}: the mutation changes something"
+    );
     logits(blueprint, &gguf, &parts, Backend::Naive, &prompt).map(|logits| furthest(&logits, &expected))
 }
 
@@ -333,24 +413,44 @@ fn layers(spec: &mut Spec, change: impl Fn(&mut LayerSpec)) {
 }
 
 fn attentions(spec: &mut Spec, change: impl Fn(&mut AttentionSpec)) {
-    layers(spec, |layer| if let Mixer::Attention(attention) = &mut layer.mixer { change(attention) });
+    layers(spec, |layer| {
+        if let Mixer::Attention(attention) = &mut layer.mixer {
+            change(attention)
+        }
+    });
 }
 
 fn nets(spec: &mut Spec, change: impl Fn(&mut DeltaNetSpec)) {
-    layers(spec, |layer| if let Mixer::DeltaNet(net) = &mut layer.mixer { change(net) });
+    layers(spec, |layer| {
+        if let Mixer::DeltaNet(net) = &mut layer.mixer {
+            change(net)
+        }
+    });
 }
 
 fn denses(spec: &mut Spec, change: impl Fn(&mut usize, &mut Activation, &mut bool)) {
-    layers(spec, |layer| if let FeedForward::Dense { width, activation, gated } = &mut layer.feed_forward { change(width, activation, gated) });
+    layers(spec, |layer| {
+        if let FeedForward::Dense { width, activation, gated } = &mut layer.feed_forward {
+            change(width, activation, gated)
+        }
+    });
 }
 
 fn experts(spec: &mut Spec, change: impl Fn(&mut ExpertsSpec)) {
-    layers(spec, |layer| if let FeedForward::Experts(experts) = &mut layer.feed_forward { change(experts) });
+    layers(spec, |layer| {
+        if let FeedForward::Experts(experts) = &mut layer.feed_forward {
+            change(experts)
+        }
+    });
 }
 
 /// Changes the ropes that are scaled.
 fn rope_scaling(spec: &mut Spec, change: impl Fn(&mut RopeScaling)) {
-    spec.ropes.iter_mut().map(|rope| &mut rope.scaling).filter(|scaling| **scaling != RopeScaling::None).for_each(change);
+    spec.ropes
+        .iter_mut()
+        .map(|rope| &mut rope.scaling)
+        .filter(|scaling| **scaling != RopeScaling::None)
+        .for_each(change);
 }
 
 fn last_rope(spec: &Spec) -> RopeSpec {
@@ -359,7 +459,11 @@ fn last_rope(spec: &Spec) -> RopeSpec {
 
 /// Layers that read another layer's keys and values read those of the first layer with such heads.
 fn share_other_layer(spec: &mut Spec) {
-    let dims: Vec<usize> = spec.layers.iter().map(|layer| if let Mixer::Attention(a) = &layer.mixer { a.key_dim } else { 0 }).collect();
+    let dims: Vec<usize> = spec
+        .layers
+        .iter()
+        .map(|layer| if let Mixer::Attention(a) = &layer.mixer { a.key_dim } else { 0 })
+        .collect();
     attentions(spec, |a| {
         if a.shared_kv.is_some() {
             a.shared_kv = dims.iter().position(|&dim| dim == a.key_dim);
@@ -368,7 +472,11 @@ fn share_other_layer(spec: &mut Spec) {
 }
 
 fn linears(recording: &mut Recording, change: impl Fn(&mut Linear)) {
-    recording.ops.iter_mut().for_each(|op| if let Op::Linear(linear) = op { change(linear) });
+    recording.ops.iter_mut().for_each(|op| {
+        if let Op::Linear(linear) = op {
+            change(linear)
+        }
+    });
 }
 
 fn no_bias(linear: &mut Linear) {
@@ -393,24 +501,39 @@ fn drop_first(recording: &mut Recording, is_it: impl Fn(&Op) -> bool) {
 }
 
 fn multiply_with(recording: &mut Recording, activation: Activation) {
-    linears(recording, |linear| if let Epilogue::Multiply(old, _) = &mut linear.epilogue { *old = activation });
+    linears(recording, |linear| {
+        if let Epilogue::Multiply(old, _) = &mut linear.epilogue {
+            *old = activation
+        }
+    });
 }
 
 /// Changes the `index`-th embedding.
 fn embeds(recording: &mut Recording, index: usize, change: impl Fn(&mut tabmind::kernels::embed::Embed)) {
-    let embeds = recording.ops.iter_mut().filter_map(|op| if let Op::Embed(embed) = op { Some(embed) } else { None });
+    let embeds =
+        recording.ops.iter_mut().filter_map(|op| if let Op::Embed(embed) = op { Some(embed) } else { None });
     embeds.skip(index).take(1).for_each(change);
 }
 
 fn final_norm(recording: &mut Recording, change: impl Fn(&mut NormParams)) {
-    recording.ops.iter_mut().for_each(|op| if let Op::Logits(logits) = op { change(&mut logits.norm) });
+    recording.ops.iter_mut().for_each(|op| {
+        if let Op::Logits(logits) = op {
+            change(&mut logits.norm)
+        }
+    });
 }
 
 /// The output projection becomes the embedding table.
 fn tie(recording: &mut Recording) {
-    let Some(Op::Embed(embed)) = recording.ops.first() else { panic!("a recording begins with the embedding") };
+    let Some(Op::Embed(embed)) = recording.ops.first() else {
+        panic!("a recording begins with the embedding")
+    };
     let table = embed.table;
-    recording.ops.iter_mut().for_each(|op| if let Op::Logits(logits) = op { logits.weight.matrix = table });
+    recording.ops.iter_mut().for_each(|op| {
+        if let Op::Logits(logits) = op {
+            logits.weight.matrix = table
+        }
+    });
 }
 
 fn sort(order: &mut RowOrder) {
@@ -428,7 +551,11 @@ fn sort_elements(plan: &mut Plan) {
 }
 
 fn start_at_zero(plan: &mut Plan) {
-    plan.matrices.iter_mut().for_each(|matrix| if let RowOrder::Range { start, .. } = &mut matrix.order { *start = 0 });
+    plan.matrices.iter_mut().for_each(|matrix| {
+        if let RowOrder::Range { start, .. } = &mut matrix.order {
+            *start = 0
+        }
+    });
 }
 
 /// The first half of the rows as queries, the second as gates.

@@ -107,6 +107,13 @@ fn check_magic(prefix: &[u8]) -> Result<(), Stop> {
             .with_hint("The URL probably leads to a page about the file, or to a login or error page: use the direct link.")
             .into());
     }
+    // A safetensors file: eight bytes of length, then JSON.
+    if prefix.get(8) == Some(&b'{') {
+        let detail = "found a single safetensors file where a GGUF file was expected".to_string();
+        return Err(Error::new(ErrorKind::NotGguf, detail)
+            .with_hint("Give config.json, tokenizer.json, tokenizer_config.json and every .safetensors file of the model together.")
+            .into());
+    }
     let found: Vec<String> = prefix.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     fail(ErrorKind::NotGguf, format!("the file begins with {} where `GGUF` (47 47 55 46) was expected", found.join(" ")))
 }

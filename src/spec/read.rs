@@ -80,6 +80,8 @@ impl Reader<'_> {
             logit_softcap: keys.float("final_logit_softcapping")?.filter(|&cap| cap > 0.0),
             parallel_residual: keys.bool("use_parallel_residual").unwrap_or(self.family.parallel_residual),
             per_layer_input,
+            // Only tables that were no GGUF files say it.
+            interleaved_rope: keys.bool("rope.interleaved").unwrap_or(self.family.interleaved_rope),
             layers,
             ropes,
         })

@@ -3,7 +3,7 @@
 //! Sources: Su et al. 2021; linear scaling: Chen et al. 2023; YaRN: Peng et al. 2023; longrope: Ding et al. 2024.
 
 use super::keys::Keys;
-use crate::error::{Result, bail};
+use crate::error::{Error, ErrorKind, Result, bail};
 use crate::recording::RopeTable;
 
 /// The base where no key gives it.
@@ -28,6 +28,18 @@ pub enum RopeScaling {
         beta_slow: f32,
         /// Factor of cos and sin.
         attention_factor: f32,
+    },
+    /// Llama 3's: low frequencies are divided, high ones kept, with a ramp between by wavelength. GGUF files carry the
+    /// divisors themselves instead.
+    Llama3 {
+        /// Stretch.
+        factor: f32,
+        /// Trained context, in positions.
+        original: usize,
+        /// Turns within it below which a frequency is divided by the factor.
+        low: f32,
+        /// Turns within it above which a frequency is kept.
+        high: f32,
     },
 }
 
@@ -108,6 +120,14 @@ impl RopeSpec {
                 }
                 scale *= attention_factor;
             }
+            RopeScaling::Llama3 { factor, original, low, high } => {
+                let (low, high) = (f64::from(low), f64::from(high));
+                for frequency in &mut frequencies {
+                    let turns = original as f64 * *frequency / std::f64::consts::TAU;
+                    let kept = ((turns - low) / (high - low)).clamp(0.0, 1.0);
+                    *frequency *= kept + (1.0 - kept) / f64::from(factor);
+                }
+            }
         }
         for (frequency, divisor) in frequencies.iter_mut().zip(divisors.unwrap_or_default()) {
             *frequency /= f64::from(*divisor);
@@ -134,6 +154,14 @@ fn scaling(keys: &Keys<'_>, original: Option<usize>) -> Result<RopeScaling> {
         "none" => Ok(RopeScaling::None),
         "linear" => Ok(RopeScaling::Linear(factor)),
         "longrope" => Ok(RopeScaling::None),
+        "llama3" => {
+            let number = |key: &str| keys.float(key)?.ok_or_else(|| Error::new(ErrorKind::CorruptFile, format!("metadata key {} is missing", keys.name(key))));
+            let (low, high) = (number("rope.scaling.low_freq_factor")?, number("rope.scaling.high_freq_factor")?);
+            if low >= high {
+                bail!(CorruptFile, "metadata keys {} and {} are {low} and {high}", keys.name("rope.scaling.low_freq_factor"), keys.name("rope.scaling.high_freq_factor"));
+            }
+            Ok(RopeScaling::Llama3 { factor, original: keys.required("rope.scaling.original_context_length")?, low, high })
+        }
         "yarn" => {
             let Some(original) = original else {
                 bail!(CorruptFile, "YaRN needs the key {}", keys.name("rope.scaling.original_context_length"));
@@ -148,6 +176,6 @@ fn scaling(keys: &Keys<'_>, original: Option<usize>) -> Result<RopeScaling> {
             let beta_slow = keys.float("rope.scaling.yarn_beta_slow")?.unwrap_or(1.0);
             Ok(RopeScaling::Yarn { factor, original, beta_fast, beta_slow, attention_factor })
         }
-        other => bail!(UnsupportedArchitecture, "{key} is {other:?}; supported are none, linear, yarn and longrope"),
+        other => bail!(UnsupportedArchitecture, "{key} is {other:?}; supported are none, linear, yarn, longrope and llama3"),
     }
 }

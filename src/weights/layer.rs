@@ -123,7 +123,7 @@ pub(super) fn plan(p: &mut Planner<'_>, spec: &Spec, index: usize, layer: &Layer
 fn plan_attention(p: &mut Planner<'_>, spec: &Spec, index: usize, a: &AttentionSpec) -> Result<AttentionWeights> {
     let name = |role: &str| format!("blk.{index}.{role}");
     let rotated = a.rope.and_then(|rope| spec.ropes.get(rope)).map_or(0, |rope| rope.dims);
-    let interleaved = spec.family.interleaved_rope && rotated > 0;
+    let interleaved = spec.interleaved_rope && rotated > 0;
     let rows = |start: usize, heads: usize, dim: usize| match interleaved {
         true => RowOrder::halves(start, heads, dim, rotated),
         false => RowOrder::Range { start, len: heads * dim },

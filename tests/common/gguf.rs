@@ -68,11 +68,19 @@ impl Writer {
     }
 
     pub fn i32s(&mut self, key: &str, values: &[i32]) -> &mut Self {
-        self.raw(key, 9, array(5, &values.iter().map(|value| value.to_le_bytes().to_vec()).collect::<Vec<_>>()))
+        self.raw(
+            key,
+            9,
+            array(5, &values.iter().map(|value| value.to_le_bytes().to_vec()).collect::<Vec<_>>()),
+        )
     }
 
     pub fn f32s(&mut self, key: &str, values: &[f32]) -> &mut Self {
-        self.raw(key, 9, array(6, &values.iter().map(|value| value.to_le_bytes().to_vec()).collect::<Vec<_>>()))
+        self.raw(
+            key,
+            9,
+            array(6, &values.iter().map(|value| value.to_le_bytes().to_vec()).collect::<Vec<_>>()),
+        )
     }
 
     pub fn tensor(&mut self, name: &str, dims: &[u64], format: Format, bytes: Vec<u8>) -> &mut Self {
@@ -136,7 +144,12 @@ pub fn f32_bytes(values: &[f32]) -> Vec<u8> {
 /// A llama of 8 dimensions, one layer and 16 tokens: 4 kB, for tests that run it thousands of times.
 pub fn micro_model() -> Writer {
     let mut file = Writer::default();
-    let tokens: Vec<String> = ["<unk>", "<s>", "</s>"].into_iter().map(String::from).chain(('a'..='l').map(String::from)).chain(["\u{2581}".into()]).collect();
+    let tokens: Vec<String> = ["<unk>", "<s>", "</s>"]
+        .into_iter()
+        .map(String::from)
+        .chain(('a'..='l').map(String::from))
+        .chain(["\u{2581}".into()])
+        .collect();
     file.str("tokenizer.ggml.model", "llama");
     file.f32s("tokenizer.ggml.scores", &(0..16).map(|i| -(i as f32)).collect::<Vec<_>>());
     file.i32s("tokenizer.ggml.token_type", &(0..16).map(|i| [2, 3, 3, 1][i.min(3)]).collect::<Vec<_>>());
@@ -158,7 +171,9 @@ pub fn byte_model() -> Writer {
     file.str("tokenizer.ggml.model", "gpt2").str("tokenizer.ggml.pre", "gpt-2");
     file.strs("tokenizer.ggml.tokens", &tokens).i32s("tokenizer.ggml.token_type", &types);
     file.strs("tokenizer.ggml.merges", &merges.map(String::from));
-    file.u32("tokenizer.ggml.eos_token_id", eos).u32("tokenizer.ggml.bos_token_id", eos).bool("tokenizer.ggml.add_bos_token", false);
+    file.u32("tokenizer.ggml.eos_token_id", eos)
+        .u32("tokenizer.ggml.bos_token_id", eos)
+        .bool("tokenizer.ggml.add_bos_token", false);
     llama(&mut file, 32, 2, 4, 64, u64::from(eos) + 1, Format::Q8_0);
     file
 }
@@ -191,7 +206,8 @@ fn llama(file: &mut Writer, hidden: u64, layers: u64, heads: u64, ffn: u64, voca
     let mut add = |name: &str, columns: u64, rows: u64, format: Format| {
         seed += 1;
         let scale = (3.0 / columns as f32).sqrt();
-        let values: Vec<f32> = noise(seed, (columns * rows) as usize).iter().map(|value| value * scale).collect();
+        let values: Vec<f32> =
+            noise(seed, (columns * rows) as usize).iter().map(|value| value * scale).collect();
         let bytes = match format {
             Format::F32 => f32_bytes(&values),
             _ => {

@@ -17,7 +17,11 @@ fn add(bytes: usize) {
         in_use.set(in_use.get().wrapping_add(bytes));
         // What another thread allocated and this one freed makes the count negative: no peak.
         let now = in_use.get();
-        let _ = PEAK.try_with(|peak| if now < usize::MAX / 2 { peak.set(peak.get().max(now)) });
+        let _ = PEAK.try_with(|peak| {
+            if now < usize::MAX / 2 {
+                peak.set(peak.get().max(now))
+            }
+        });
     });
 }
 
