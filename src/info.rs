@@ -39,6 +39,8 @@ pub struct Info {
     pub license: Option<String>,
     /// Size of the file or files.
     pub size_bytes: u64,
+    /// The file's SHA-256, where it was asked for and so has been compared.
+    pub sha256: Option<String>,
     /// Whether chat completions work.
     pub has_chat_template: bool,
 }
@@ -64,6 +66,7 @@ impl Info {
             build: "simd".into(),
             license: text("general.license"),
             size_bytes: gguf.total_bytes,
+            sha256: None,
             has_chat_template,
         }
     }

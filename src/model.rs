@@ -1,5 +1,6 @@
 //! The Rust API: load a model, generate, look inside.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -16,7 +17,7 @@ use crate::network::{Backend, Blueprint, Network};
 use crate::request::{ChatParams, LoadOptions, Prompt, Request};
 use crate::score;
 use crate::session::Session;
-use crate::source::Source;
+use crate::source::{HashingSource, Source};
 use crate::spec::Spec;
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 use crate::weights::Target;
@@ -77,13 +78,14 @@ impl Model {
     /// # Errors
     /// The kinds of [`ErrorKind`] that speak of files, memory and options; `aborted`.
     pub async fn load(
-        parts: &[Box<dyn Source>],
+        parts: Vec<Box<dyn Source>>,
         options: &LoadOptions,
         cancel: &Cancel,
         on_progress: &mut dyn FnMut(Progress),
     ) -> Result<Self> {
         let (backend, reason) = options.backend()?;
-        let ModelFiles { table: gguf, tokenizer } = ModelFiles::read(parts).await?;
+        let (parts, hash) = hashed(parts, options.sha256()?)?;
+        let ModelFiles { table: gguf, tokenizer } = ModelFiles::read(&parts).await?;
         cancel.check()?;
         let template = chat::template_of(&gguf.metadata, &tokenizer);
         let total = gguf.total_bytes;
@@ -95,11 +97,11 @@ impl Model {
                 on_progress(Progress { phase: Phase::Download, loaded, total });
             }
         };
-        let mut blueprint = Blueprint::draw(Spec::read(&gguf)?, &gguf, parts, options.context_length).await?;
+        let mut blueprint = Blueprint::draw(Spec::read(&gguf)?, &gguf, &parts, options.context_length).await?;
         if let Some(choice) = options.quantize {
             blueprint.plan.quantize(choice.into());
         }
-        let mut network = Network::build(blueprint, &gguf, parts, backend, cancel, &mut on_bytes).await?;
+        let mut network = Network::build(blueprint, &gguf, &parts, backend, cancel, &mut on_bytes).await?;
         if tokenizer.vocab_size() > network.spec.vocab {
             bail!(CorruptFile, "the vocabulary has {} tokens, the embedding table {} rows", tokenizer.vocab_size(), network.spec.vocab);
         }
@@ -107,6 +109,10 @@ impl Model {
         let mut info = Info::new(&gguf, &network, backend, reason, matches!(template, Ok(Some(_))));
         if let Some(choice) = options.quantize.filter(|_| matches!(info.quantization.as_str(), "F32" | "F16" | "BF16")) {
             info.quantization = format!("{:?}", Target::from(choice));
+        }
+        if let Some((source, expected)) = hash {
+            source.verify(&expected).await?;
+            info.sha256 = Some(expected);
         }
         let context_length = network.context_length;
         on_progress(Progress { phase: Phase::Download, loaded: total, total });
@@ -258,6 +264,23 @@ impl Model {
     }
 }
 
+/// The hash that a file must have, and who computes it.
+type Hash = (Rc<HashingSource>, String);
+
+/// `parts`, hashed as they are read if a hash is asked for. Not otherwise: it costs time, and what no tensor needs
+/// would be read too.
+fn hashed(mut parts: Vec<Box<dyn Source>>, expected: Option<String>) -> Result<(Vec<Box<dyn Source>>, Option<Hash>)> {
+    let Some(expected) = expected else { return Ok((parts, None)) };
+    match parts.pop() {
+        Some(part) if parts.is_empty() => {
+            let source = Rc::new(HashingSource::new(part));
+            Ok((vec![Box::new(Rc::clone(&source))], Some((source, expected))))
+        }
+        _ => Err(Error::new(ErrorKind::InvalidRequest, "sha256 is one file's hash, and this model has several files")
+            .with_hint("Leave sha256 out, or merge the files with gguf-split --merge.")),
+    }
+}
+
 impl LoadOptions {
     /// The engine to use, and why.
     ///
@@ -273,9 +296,6 @@ impl LoadOptions {
         }
         if self.seal == Some(true) {
             bail!(InvalidRequest, "seal is not supported yet");
-        }
-        if self.sha256.is_some() {
-            bail!(InvalidRequest, "sha256 is not supported yet");
         }
         match self.backend {
             Some(BackendChoice::Webgpu) => {

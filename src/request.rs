@@ -221,6 +221,22 @@ pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T> {
     })
 }
 
+impl LoadOptions {
+    /// The hash that the file must have, in lower case.
+    ///
+    /// # Errors
+    /// `invalid_request`
+    pub fn sha256(&self) -> Result<Option<String>> {
+        match &self.sha256 {
+            Some(hash) if hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                Ok(Some(hash.to_ascii_lowercase()))
+            }
+            Some(hash) => bail!(InvalidRequest, "sha256 is {hash:?}; 64 hexadecimal digits are expected"),
+            None => Ok(None),
+        }
+    }
+}
+
 impl Request {
     /// Reads `{ "kind": "chat" | "completion", "params": { … } }`.
     ///

@@ -8,11 +8,15 @@ use crate::error::Result;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod file;
+mod hashing;
 mod memory;
+mod replay;
 #[cfg(target_arch = "wasm32")]
 mod blob;
 #[cfg(target_arch = "wasm32")]
 mod http;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod retry;
 
 #[cfg(target_arch = "wasm32")]
 pub use blob::BlobSource;
@@ -20,7 +24,9 @@ pub use blob::BlobSource;
 pub use file::FileSource;
 #[cfg(target_arch = "wasm32")]
 pub use http::{HttpSource, RequestRecord, requests};
+pub use hashing::HashingSource;
 pub use memory::MemorySource;
+pub use replay::ReplaySource;
 
 /// A future that need not be `Send`: everything of a page runs in one worker.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;

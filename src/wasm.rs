@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::generate::{Event, Outcome};
 use crate::model::Model;
 use crate::request::{LoadOptions, Request, parse};
-use crate::source::{BlobSource, HttpSource, Source, requests};
+use crate::source::{BlobSource, HttpSource, ReplaySource, Source, requests};
 use crate::tokenizer::EncodeOptions;
 
 /// Runs once, when the module is instantiated.
@@ -76,7 +76,7 @@ impl WasmModel {
             }
             let cancel = cancel(&signal);
             let mut report = |progress| call(&on_progress, &progress);
-            Model::load(&sources, &options, &cancel, &mut report).await
+            Model::load(sources, &options, &cancel, &mut report).await
         };
         let model = work.await.map_err(thrown)?;
         Ok(WasmModel { model: Rc::new(model) })
@@ -158,7 +158,8 @@ impl WasmModel {
 
 async fn source(part: JsValue, signal: &AbortSignal) -> Result<Box<dyn Source>> {
     if let Some(url) = part.as_string() {
-        return Ok(Box::new(HttpSource::open(&url, signal.clone()).await?));
+        let file = HttpSource::open(&url, signal.clone()).await?;
+        return Ok(Box::new(ReplaySource::new(Box::new(file))));
     }
     if let Some(blob) = part.dyn_ref::<web_sys::Blob>() {
         return Ok(Box::new(BlobSource::new(blob.clone())));

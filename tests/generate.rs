@@ -25,7 +25,7 @@ const LONG: usize = 200;
 
 fn load(source: Box<dyn Source>, options: &str) -> Model {
     let options: LoadOptions = parse(options).unwrap();
-    block_on(Model::load(&[source], &options, &Cancel::never(), &mut |_| {})).unwrap()
+    block_on(Model::load(vec![source], &options, &Cancel::never(), &mut |_| {})).unwrap()
 }
 
 /// The model of `tests/common/gguf.rs`, fresh.
@@ -197,7 +197,7 @@ fn the_context_is_filled_exactly() {
 fn a_context_longer_than_the_trained_one_is_refused() {
     let options: LoadOptions = parse(r#"{"contextLength": 257}"#).unwrap();
     let source: Box<dyn Source> = Box::new(MemorySource::new(gguf::byte_model().build()));
-    let error = block_on(Model::load(&[source], &options, &Cancel::never(), &mut |_| {})).err().unwrap();
+    let error = block_on(Model::load(vec![source], &options, &Cancel::never(), &mut |_| {})).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert!(error.detail().contains("257") && error.detail().contains("256"), "{error}");
 }
@@ -481,7 +481,7 @@ fn wrong_load_options_name_the_field() {
     ] {
         let source: Box<dyn Source> = Box::new(MemorySource::new(gguf::byte_model().build()));
         let outcome = parse::<LoadOptions>(json).and_then(|options| {
-            block_on(Model::load(&[source], &options, &Cancel::never(), &mut |_| {})).map(drop)
+            block_on(Model::load(vec![source], &options, &Cancel::never(), &mut |_| {})).map(drop)
         });
         let error = outcome.err().unwrap_or_else(|| panic!("{json} is accepted"));
         assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{json}: {error}");
@@ -496,7 +496,7 @@ fn loading_can_be_aborted() {
     for checks in [0, 1, 3] {
         let source: Box<dyn Source> = Box::new(MemorySource::new(gguf::byte_model().build()));
         let error =
-            block_on(Model::load(&[source], &options, &raised_after(checks), &mut |_| {})).err().unwrap();
+            block_on(Model::load(vec![source], &options, &raised_after(checks), &mut |_| {})).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Aborted, "after {checks} looks");
     }
 }

@@ -1,57 +1,34 @@
 //! A file on a server, fetched with range requests and read as one stream for as long as reads go forward.
 //!
-//! Back-pressure is the stream's own: nothing is fetched that nobody reads. Where the server knows no
-//! ranges the same stream serves, from the file's beginning.
+//! Back-pressure is the stream's own: nothing is fetched that nobody reads. A stream that breaks is taken up at the
+//! byte where it broke. Where the server knows no ranges the same stream serves, from the file's beginning.
+
+mod connection;
+mod log;
+mod wait;
 
 use std::cell::{Cell, RefCell};
 
-use js_sys::{Reflect, Uint8Array};
-use serde::Serialize;
-use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Headers, ReadableStreamDefaultReader, Request, RequestInit, Response, WorkerGlobalScope};
+use web_sys::AbortSignal;
 
+use self::connection::{Again, Connection, Failure, Version, changed, lost};
+pub use self::log::{RequestRecord, requests};
+use super::retry::Retries;
 use super::{LocalFuture, Source};
-use crate::error::{Error, ErrorKind, Result, bail};
+use crate::error::{ErrorKind, Result, bail};
 
 /// Gaps up to this many bytes are read and dropped: cheaper than a new request.
 const SKIP_LIMIT: u64 = 1 << 20;
-
-/// A request that was made, whatever became of it.
-#[derive(Debug, Clone, Serialize)]
-pub struct RequestRecord {
-    /// Where to.
-    pub url: String,
-    /// Bytes of the body that have arrived.
-    pub bytes: u64,
-    /// When, in milliseconds since 1970.
-    pub at: f64,
-}
-
-thread_local! {
-    static REQUESTS: RefCell<Vec<RequestRecord>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Every request made so far.
-pub fn requests() -> Vec<RequestRecord> {
-    REQUESTS.with_borrow(Clone::clone)
-}
 
 /// A file on a server.
 pub struct HttpSource {
     url: String,
     signal: AbortSignal,
-    len: Cell<Option<u64>>,
-    stream: RefCell<Option<Stream>>,
-}
-
-/// A response's body, from `position` on.
-struct Stream {
-    reader: ReadableStreamDefaultReader,
-    position: u64,
-    /// Bytes that arrived and were not asked for yet.
-    ahead: Vec<u8>,
-    record: usize,
+    /// What the answers so far say of the file; `None` before the first.
+    version: RefCell<Option<Version>>,
+    connection: RefCell<Option<Connection>>,
+    /// The farthest byte that ever arrived.
+    reached: Cell<u64>,
 }
 
 impl HttpSource {
@@ -64,132 +41,98 @@ impl HttpSource {
             Some(name) => hub_url(name)?,
             None => url.to_string(),
         };
-        let source = Self { url, signal, len: Cell::new(None), stream: RefCell::new(None) };
-        let stream = source.request(0).await?;
-        source.stream.replace(Some(stream));
+        let source =
+            Self { url, signal, version: RefCell::default(), connection: RefCell::default(), reached: Cell::new(0) };
+        source.read_range(0, 0).await?;
         Ok(source)
     }
 
-    async fn request(&self, offset: u64) -> Result<Stream> {
-        let record = self.record();
-        let response = self.fetch(offset).await?;
-        let status = response.status();
-        if status == 416 && offset == 0 {
-            // Not even the first byte exists.
-            let detail = format!("{} is empty: 0 bytes", self.url);
-            return Err(Error::new(ErrorKind::TruncatedFile, detail).with_hint("Fetch or upload the file again."));
-        }
-        if !response.ok() {
-            let hint = match status {
-                401 | 403 => "The server does not let this page read the file: it may need a token, or the model's licence be accepted.",
-                404 | 410 => "Check the URL.",
-                429 => "The server asks to wait: try again later.",
-                _ => "Try again later.",
-            };
-            return Err(Error::new(ErrorKind::HttpStatus, format!("{} answered {status} {}", self.url, response.status_text()))
-                .with_hint(hint));
-        }
-        let header = |name: &str| response.headers().get(name).ok().flatten();
-        let position = if status == 206 { offset } else { 0 };
-        // A compressed body is longer than its Content-Length.
-        let plain = header("content-encoding").is_none();
-        let body_len = header("content-length").and_then(|len| len.parse::<u64>().ok()).filter(|_| plain);
-        // Other origins seldom let a page read Content-Range; all of them let it read Content-Length.
-        let whole = header("content-range").and_then(|range| range.rsplit('/').next()?.parse().ok());
-        let len = whole.or(body_len.map(|len| position + len));
-        if let (Some(before), Some(now)) = (self.len.get(), len)
-            && before != now
-        {
-            bail!(CorruptFile, "{} changed while it was loaded: {before} bytes became {now}", self.url);
-        }
-        self.len.set(len.or(self.len.get()));
-        let Some(body) = response.body() else { bail!(Network, "{} answered without a body", self.url) };
-        let Ok(reader) = body.get_reader().dyn_into() else { bail!(Network, "{} cannot be read as a stream", self.url) };
-        Ok(Stream { reader, position, ahead: Vec::new(), record })
-    }
-
-    async fn fetch(&self, offset: u64) -> Result<Response> {
-        let request = || -> std::result::Result<Request, JsValue> {
-            let headers = Headers::new()?;
-            headers.set("Range", &format!("bytes={offset}-"))?;
-            let init = RequestInit::new();
-            init.set_headers(&headers);
-            init.set_signal(Some(&self.signal));
-            Request::new_with_str_and_init(&self.url, &init)
-        };
-        let request = request().map_err(|_| Error::new(ErrorKind::InvalidRequest, format!("{:?} is no URL", self.url)))?;
-        let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
-        let response = JsFuture::from(scope.fetch_with_request(&request)).await.map_err(|error| self.broken(&error))?;
-        Ok(response.unchecked_into())
-    }
-
-    fn record(&self) -> usize {
-        REQUESTS.with_borrow_mut(|records| {
-            records.push(RequestRecord { url: self.url.clone(), bytes: 0, at: js_sys::Date::now() });
-            records.len() - 1
-        })
-    }
-
-    /// What a failed fetch or read means.
-    fn broken(&self, error: &JsValue) -> Error {
-        if self.signal.aborted() {
-            return Error::aborted();
-        }
-        let reason = Reflect::get(error, &"message".into()).ok().and_then(|message| message.as_string()).unwrap_or_default();
-        Error::new(ErrorKind::Network, format!("{} could not be fetched: {reason}", self.url)).with_hint(
-            "The network is down, the server cannot be reached, or it does not allow this page to read the file (CORS): a page cannot tell which.",
-        )
-    }
-
+    /// Reads, and tries again what may succeed later, from the byte that was reached.
     async fn read_range(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
-        let end = self.len.get().map_or(offset + len, |all| all.min(offset + len));
-        let kept = self.stream.take();
-        let mut stream = match kept {
-            Some(stream) if (stream.position..=stream.position + SKIP_LIMIT).contains(&offset) => stream,
-            _ => self.request(offset).await?,
-        };
         let mut bytes = Vec::new();
-        while stream.position < end {
-            if stream.ahead.is_empty() && !self.receive(&mut stream).await? {
-                break;
-            }
-            let wanted = if stream.position < offset { offset - stream.position } else { end - stream.position };
-            let taken = usize::try_from(wanted).unwrap_or(usize::MAX).min(stream.ahead.len());
-            let rest = stream.ahead.split_off(taken);
-            let piece = std::mem::replace(&mut stream.ahead, rest);
-            if stream.position >= offset {
-                if bytes.is_empty() {
-                    bytes.reserve_exact(usize::try_from(end - offset).unwrap_or(0).min(64 << 20));
-                }
-                bytes.extend_from_slice(&piece);
-            }
-            stream.position += taken as u64;
+        if self.len().is_some_and(|all| offset >= all) {
+            return Ok(bytes);
         }
-        self.stream.replace(Some(stream));
+        let mut retries = Retries::default();
+        let mut reached = self.reached.get();
+        while let Err(Failure { error, again }) = self.read_on(offset, len, &mut bytes).await {
+            if self.reached.get() > reached {
+                retries.progress();
+                reached = self.reached.get();
+            }
+            let answered = self.version.borrow().is_some() || error.kind() != ErrorKind::Network;
+            let random = js_sys::Math::random();
+            let wait = match again {
+                Again::Never => None,
+                Again::Soon => retries.next(None, answered, random),
+                Again::After(asked) => retries.next(Some(asked), answered, random),
+            };
+            let Some(wait) = wait else { return Err(error) };
+            wait::pause(wait, &self.signal).await?;
+        }
         Ok(bytes)
     }
 
-    /// Waits for the next piece of the body; false at its end.
-    async fn receive(&self, stream: &mut Stream) -> Result<bool> {
-        let result = JsFuture::from(stream.reader.read()).await.map_err(|error| self.broken(&error))?;
-        let done = Reflect::get(&result, &"done".into()).is_ok_and(|done| done.is_truthy());
-        if done {
-            return Ok(false);
-        }
-        let value = Reflect::get(&result, &"value".into()).unwrap_or_default();
-        stream.ahead = value.dyn_into::<Uint8Array>().map(|piece| piece.to_vec()).unwrap_or_default();
-        REQUESTS.with_borrow_mut(|records| {
-            if let Some(record) = records.get_mut(stream.record) {
-                record.bytes += stream.ahead.len() as u64;
+    /// Appends to `bytes`, which lie at `offset`, until there are `len` or the file ends. After a failure `bytes`
+    /// holds what arrived, and the broken connection is gone.
+    async fn read_on(&self, offset: u64, len: u64, bytes: &mut Vec<u8>) -> Result<(), Failure> {
+        let at = offset + bytes.len() as u64;
+        let kept = self.connection.take();
+        let mut connection = match kept {
+            Some(kept) if (kept.position..=kept.position + SKIP_LIMIT).contains(&at) => kept,
+            _ => self.connect(at).await?,
+        };
+        let file_len = self.len();
+        let end = file_len.map_or(offset + len, |all| all.min(offset + len));
+        while connection.position < end {
+            if connection.ahead.is_empty() && !connection.receive().await? {
+                match file_len {
+                    Some(all) => {
+                        let reason = format!("the connection ended at byte {} of {all}", connection.position);
+                        return Err(lost(&self.url, &reason));
+                    }
+                    None => break,
+                }
             }
-        });
-        Ok(true)
+            take(&mut connection, offset, end, bytes);
+            self.reached.set(self.reached.get().max(connection.position));
+        }
+        self.connection.replace(Some(connection));
+        Ok(())
     }
+
+    async fn connect(&self, offset: u64) -> Result<Connection, Failure> {
+        let (connection, now) = Connection::open(&self.url, offset, &self.signal).await?;
+        let mut known = self.version.borrow_mut();
+        let before = known.get_or_insert_default();
+        if let Some(difference) = before.difference(&now) {
+            return Err(changed(&self.url, &difference).into());
+        }
+        before.learn(now);
+        Ok(connection)
+    }
+}
+
+/// Moves what has arrived on to `bytes`, up to byte `end` of the file; what lies before the next wanted byte is dropped.
+fn take(connection: &mut Connection, offset: u64, end: u64, bytes: &mut Vec<u8>) {
+    let next = offset + bytes.len() as u64;
+    let skipping = connection.position < next;
+    let wanted = if skipping { next } else { end } - connection.position;
+    let taken = usize::try_from(wanted).unwrap_or(usize::MAX).min(connection.ahead.len());
+    let rest = connection.ahead.split_off(taken);
+    let piece = std::mem::replace(&mut connection.ahead, rest);
+    if !skipping {
+        if bytes.is_empty() {
+            bytes.reserve_exact(usize::try_from(end - offset).unwrap_or(0).min(64 << 20));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    connection.position += taken as u64;
 }
 
 impl Source for HttpSource {
     fn len(&self) -> Option<u64> {
-        self.len.get()
+        self.version.borrow().as_ref()?.len
     }
 
     fn read(&self, offset: u64, len: u64) -> LocalFuture<'_, Result<Vec<u8>>> {

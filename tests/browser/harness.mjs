@@ -21,9 +21,10 @@ export const soak = process.env.TABMIND_SOAK === "1";
 /**
  * Starts a server and a browser for the tests of one file. `fake` puts the fake wasm in the real one's place.
  *
- * The page's helpers are in fixtures/page.html. `made(name, bytes)` serves bytes; `/fault/…` are the broken answers.
+ * The page's helpers are in fixtures/page.html. `made(name, bytes)` serves bytes; `/fault/…` are the broken answers;
+ * `handle` answers before all others, if it answers true.
  */
-export function useHarness({ fake = false, args = [] } = {}) {
+export function useHarness({ fake = false, args = [], handle } = {}) {
   const scratch = mkdtempSync(join(tmpdir(), "tabmind-test-"));
   const harness = { requests: [] };
 
@@ -35,7 +36,7 @@ export function useHarness({ fake = false, args = [] } = {}) {
       pages: { "/": page.replace("PACKAGE", "/pkg") },
       handle(request, response, path) {
         harness.requests.push({ path, method: request.method, range: request.headers.range ?? null });
-        return answerFault(path, response);
+        return handle?.(request, response, path) || answerFault(path, response);
       },
     });
     harness.browser = await launchChromium({ args });

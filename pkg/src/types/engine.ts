@@ -38,7 +38,10 @@ export interface LoadOptions {
   cache?: "opfs" | "none";
   /** Brings weights that the files hold as F32, F16 or BF16 into this format while they load. */
   quantize?: "q8_0" | "q4_0";
-  /** Refuse bytes with another SHA-256. */
+  /**
+   * The file's SHA-256 in hexadecimal; `load` rejects other bytes with `hash_mismatch`. The file is hashed while it
+   * arrives, all of it. For models in one file.
+   */
   sha256?: string;
   /** Cut the worker off from the network once loaded. */
   seal?: boolean;
@@ -80,6 +83,8 @@ export interface EngineInfo {
   build: string;
   license: string | null;
   sizeBytes: number;
+  /** The file's SHA-256, if the `sha256` option asked for its check; else null. */
+  sha256: string | null;
   hasChatTemplate: boolean;
 }
 
