@@ -42,7 +42,7 @@ fn load_and_generate(bytes: &[u8]) -> Result<String> {
     let options: LoadOptions = parse(r#"{"contextLength": 8}"#).unwrap();
     let parts = memory(&[bytes.to_vec()]);
     block_on(async {
-        let model = Model::load(&parts, &options, &Cancel::never(), &mut |_| {}).await?;
+        let model = Model::load(parts, &options, &Cancel::never(), &mut |_| {}).await?;
         let request = Request::parse(
             r#"{"kind": "completion", "params": {"prompt": "ab c", "max_tokens": 2, "seed": 1}}"#,
         )?;

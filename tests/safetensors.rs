@@ -43,7 +43,7 @@ fn memory(files: Vec<Vec<u8>>) -> Vec<Box<dyn Source>> {
     files.into_iter().map(|bytes| -> Box<dyn Source> { Box::new(MemorySource::new(bytes)) }).collect()
 }
 
-fn load(parts: &[Box<dyn Source>], options: &str) -> Result<Model> {
+fn load(parts: Vec<Box<dyn Source>>, options: &str) -> Result<Model> {
     let options: LoadOptions = parse(options)?;
     block_on(Model::load(parts, &options, &Cancel::never(), &mut |_| {}))
 }
@@ -69,7 +69,7 @@ fn continue_greedily(model: &Model, prompt: &str, count: usize) -> Outcome {
 fn the_trained_directory_gives_the_golden_ids() {
     let Some(folder) = common::assets(FOLDER) else { return };
     let golden = golden("f32");
-    let model = load(&open(&folder, &FILES), "{}").unwrap();
+    let model = load(open(&folder, &FILES), "{}").unwrap();
     let expected = ids(&golden["greedy_ids"]);
     let outcome = continue_greedily(&model, golden["prompt"].as_str().unwrap(), expected.len());
     assert_eq!(outcome.prompt_tokens, golden["prompt_ids"].as_array().unwrap().len());
@@ -79,7 +79,7 @@ fn the_trained_directory_gives_the_golden_ids() {
         (info.architecture.as_str(), info.quantization.as_str(), info.vocab_size, info.context_length),
         ("llama", "F32", 2048, 512)
     );
-    let gguf = load(&open(&folder, &["tinystories-656K-f32.gguf"]), "{}").unwrap();
+    let gguf = load(open(&folder, &["tinystories-656K-f32.gguf"]), "{}").unwrap();
     assert_eq!(gguf.info().parameters, info.parameters);
     assert_eq!(
         outcome.choices[0].text,
@@ -103,7 +103,7 @@ fn order_and_further_files_do_not_matter() {
         b"# A README".to_vec(),
         b"{% for message in messages %}{{ message.content }}{% endfor %}".to_vec(),
     ]));
-    let model = load(&parts, "{}").unwrap();
+    let model = load(parts, "{}").unwrap();
     let expected = ids(&golden("f32")["greedy_ids"]);
     assert_eq!(continue_greedily(&model, "Once upon a time", 20).choices[0].token_ids, expected[..20]);
     assert!(model.info().has_chat_template, "a template of its own file is found");
@@ -140,21 +140,21 @@ fn quantised_at_load_the_ids_are_those_of_the_quantised_files() {
         }
         assert_eq!(tokens[prompt..], expected[..20], "{variant}");
 
-        let model = load(&parts, &json!({ "quantize": variant }).to_string()).unwrap();
+        let model = load(parts, &json!({ "quantize": variant }).to_string()).unwrap();
         assert_eq!(model.info().quantization, variant.to_uppercase());
-        let whole = load(&open(&folder, &[&format!("tinystories-656K-{variant}.gguf")]), "{}").unwrap();
+        let whole = load(open(&folder, &[&format!("tinystories-656K-{variant}.gguf")]), "{}").unwrap();
         let [quantised, stored] = [&model, &whole]
             .map(|model| continue_greedily(model, "Once upon a time", 20).choices.remove(0).token_ids);
         assert_eq!(quantised, stored, "{variant} on the CPU engine");
         let plain = open(&folder, &["tinystories-656K-f32.gguf"]);
-        let plain = load(&plain, &json!({ "quantize": variant }).to_string()).unwrap();
+        let plain = load(plain, &json!({ "quantize": variant }).to_string()).unwrap();
         assert_eq!(
             continue_greedily(&plain, "Once upon a time", 20).choices[0].token_ids,
             stored,
             "{variant} from a plain GGUF file"
         );
         let unchanged = load(
-            &open(&folder, &["tinystories-656K-q5_1.gguf"]),
+            open(&folder, &["tinystories-656K-q5_1.gguf"]),
             &json!({ "quantize": variant }).to_string(),
         )
         .unwrap();
@@ -393,7 +393,7 @@ fn wrong_directories_are_named() {
     let with_file = |index: usize, bytes: Vec<u8>| {
         let mut files = files.clone();
         files[index] = bytes;
-        load(&memory(files), "{}").map(drop)
+        load(memory(files), "{}").map(drop)
     };
     let with_config = |field: &str, value: Value| {
         let mut config = config.clone();
@@ -402,7 +402,7 @@ fn wrong_directories_are_named() {
     };
     let without = |name: &str| {
         let names: Vec<&str> = FILES.into_iter().filter(|other| *other != name).collect();
-        load(&open(&folder, &names), "{}").map(drop)
+        load(open(&folder, &names), "{}").map(drop)
     };
     let weights = &files[3];
     let replaced = |from: &str, to: &str| {
@@ -414,18 +414,18 @@ fn wrong_directories_are_named() {
     let shifted = [&(100u64).to_le_bytes()[..], &weights[8..]].concat();
     let mut untied = files.clone();
     untied[3] = with_embedding_alone(weights);
-    assert!(load(&memory(untied.clone()), "{}").is_ok(), "tied, the embedding table is enough");
+    assert!(load(memory(untied.clone()), "{}").is_ok(), "tied, the embedding table is enough");
     let mut untied_config = config.clone();
     untied_config["tie_word_embeddings"] = json!(false);
     untied[0] = untied_config.to_string().into_bytes();
-    let untied = load(&memory(untied), "{}").map(drop);
+    let untied = load(memory(untied), "{}").map(drop);
     use ErrorKind::*;
     #[rustfmt::skip] // a case is a line
     let cases: Vec<(&str, Result<()>, ErrorKind, &str)> = vec![
         ("no config", without("config.json"), InvalidRequest, "config.json"),
         ("no tokenizer", without("tokenizer.json"), InvalidRequest, "tokenizer.json"),
         ("no weights", without("model.safetensors"), InvalidRequest, ".safetensors file"),
-        ("weights alone", load(&open(&folder, &["model.safetensors"]), "{}").map(drop), NotGguf, "config.json"),
+        ("weights alone", load(open(&folder, &["model.safetensors"]), "{}").map(drop), NotGguf, "config.json"),
         ("another family", with_config("model_type", json!("mamba")), UnsupportedArchitecture, "\"mamba\""),
         ("a field is missing", with_config("hidden_size", Value::Null), CorruptFile, "config.json"),
         ("a field of the wrong type", with_config("num_hidden_layers", json!("two")), CorruptFile, "config.json"),
