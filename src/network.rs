@@ -56,7 +56,12 @@ impl Blueprint {
     /// # Errors
     /// `corrupt_file` naming a tensor that `spec` asks for and that is missing or has another shape;
     /// `invalid_request` for a context longer than the trained one; what the source fails with.
-    pub async fn draw(spec: Spec, gguf: &Gguf, parts: &[Box<dyn Source>], context_length: Option<usize>) -> Result<Self> {
+    pub async fn draw(
+        spec: Spec,
+        gguf: &Gguf,
+        parts: &[Box<dyn Source>],
+        context_length: Option<usize>,
+    ) -> Result<Self> {
         let context_length = context(&spec, context_length)?;
         let (roles, plan) = Weights::plan(gguf, &spec)?;
         let mut ropes = Vec::new();
@@ -141,7 +146,12 @@ impl Network {
         first_logits: usize,
     ) -> Result<&mut [f32]> {
         if position + tokens.len() > self.context_length {
-            bail!(ContextOverflow, "{} tokens do not fit into a context of {}", position + tokens.len(), self.context_length);
+            bail!(
+                ContextOverflow,
+                "{} tokens do not fit into a context of {}",
+                position + tokens.len(),
+                self.context_length
+            );
         }
         if let Some(&token) = tokens.iter().find(|&&token| token as usize >= self.spec.vocab) {
             bail!(InvalidRequest, "token id {token} is outside the vocabulary of {}", self.spec.vocab);
@@ -158,11 +168,19 @@ impl Network {
 /// Fails if the cache of one sequence has more bytes than this machine can address: later sums may then rely on it.
 fn check_size(recording: &Recording, context_length: usize) -> Result<()> {
     let widths = recording.caches.iter().map(|shape| shape.key_width + shape.value_width);
-    let elements = widths.map(|width| width.checked_mul(context_length)).try_fold(0usize, |sum, cache| sum.checked_add(cache?));
-    match elements.and_then(|elements| elements.checked_mul(size_of::<f32>())).filter(|&bytes| isize::try_from(bytes).is_ok()) {
+    let elements = widths
+        .map(|width| width.checked_mul(context_length))
+        .try_fold(0usize, |sum, cache| sum.checked_add(cache?));
+    match elements
+        .and_then(|elements| elements.checked_mul(size_of::<f32>()))
+        .filter(|&bytes| isize::try_from(bytes).is_ok())
+    {
         Some(_) => Ok(()),
-        None => Err(Error::new(ErrorKind::OutOfMemory, format!("the key-value cache of {context_length} tokens does not fit into memory"))
-            .with_hint("Load the model with a smaller contextLength.")),
+        None => Err(Error::new(
+            ErrorKind::OutOfMemory,
+            format!("the key-value cache of {context_length} tokens does not fit into memory"),
+        )
+        .with_hint("Load the model with a smaller contextLength.")),
     }
 }
 
@@ -170,14 +188,23 @@ fn context(spec: &Spec, wanted: Option<usize>) -> Result<usize> {
     match wanted {
         Some(0) => bail!(InvalidRequest, "contextLength is 0"),
         Some(wanted) if wanted > spec.context_length => {
-            bail!(InvalidRequest, "contextLength is {wanted}, the model was trained for {}", spec.context_length)
+            bail!(
+                InvalidRequest,
+                "contextLength is {wanted}, the model was trained for {}",
+                spec.context_length
+            )
         }
         Some(wanted) => Ok(wanted),
         None => Ok(spec.context_length.min(DEFAULT_CONTEXT)),
     }
 }
 
-async fn rope_table(gguf: &Gguf, parts: &[Box<dyn Source>], rope: &RopeSpec, context: usize) -> Result<RopeTable> {
+async fn rope_table(
+    gguf: &Gguf,
+    parts: &[Box<dyn Source>],
+    rope: &RopeSpec,
+    context: usize,
+) -> Result<RopeTable> {
     let name = match rope.factors {
         RopeFactors::Absent => return Ok(rope.table(None)),
         RopeFactors::Always => "rope_freqs.weight",
@@ -185,7 +212,9 @@ async fn rope_table(gguf: &Gguf, parts: &[Box<dyn Source>], rope: &RopeSpec, con
         RopeFactors::ByContext { .. } => "rope_factors_short.weight",
     };
     let Some(tensor) = gguf.tensor(name) else { bail!(CorruptFile, "tensor {name} is missing") };
-    let Some(part) = parts.get(tensor.part) else { bail!(CorruptFile, "tensor {name} lies in a missing file") };
+    let Some(part) = parts.get(tensor.part) else {
+        bail!(CorruptFile, "tensor {name} lies in a missing file")
+    };
     if tensor.elements() < rope.dims / 2 {
         bail!(CorruptFile, "tensor {name} has {} elements, {} expected", tensor.elements(), rope.dims / 2);
     }

@@ -216,7 +216,11 @@ pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T> {
         let message = error.into_inner().to_string();
         // serde_json appends a position in a text that the caller never saw.
         let message = message.split(" at line ").next().unwrap_or_default().to_string();
-        let detail = if path == "." || message.contains(&format!("`{path}`")) { message } else { format!("{path}: {message}") };
+        let detail = if path == "." || message.contains(&format!("`{path}`")) {
+            message
+        } else {
+            format!("{path}: {message}")
+        };
         Error::new(ErrorKind::InvalidRequest, detail)
     })
 }

@@ -5,6 +5,7 @@
 //! alone is a row of [`FAMILIES`].
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod attention;
 mod family;
 mod keys;
 mod read;

@@ -153,11 +153,9 @@ fn quantised_at_load_the_ids_are_those_of_the_quantised_files() {
             stored,
             "{variant} from a plain GGUF file"
         );
-        let unchanged = load(
-            open(&folder, &["tinystories-656K-q5_1.gguf"]),
-            &json!({ "quantize": variant }).to_string(),
-        )
-        .unwrap();
+        let unchanged =
+            load(open(&folder, &["tinystories-656K-q5_1.gguf"]), &json!({ "quantize": variant }).to_string())
+                .unwrap();
         assert_eq!(unchanged.info().quantization, "Q5_1", "what is quantised stays as it is");
     }
 }

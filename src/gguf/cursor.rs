@@ -54,7 +54,9 @@ impl<'a> Cursor<'a> {
         }
         match self.file_len {
             Some(file_len) if at + len > file_len => {
-                let detail = format!("the file ends inside its header: {what} at byte {at} needs {len} bytes, the file has {file_len}");
+                let detail = format!(
+                    "the file ends inside its header: {what} at byte {at} needs {len} bytes, the file has {file_len}"
+                );
                 Err(Error::new(ErrorKind::TruncatedFile, detail)
                     .with_hint("The download was probably cut off: fetch the file again.")
                     .into())

@@ -52,9 +52,15 @@ impl Keys<'_> {
     pub fn per_layer(&self, key: &str, layer: usize) -> Result<Option<usize>> {
         match self.metadata.get(&self.name(key)) {
             Some(Value::Array(Array::Ints(values))) => {
-                let value = values.get(layer).and_then(|&v| usize::try_from(v).ok()).filter(|&v| v as u64 <= MAX_DIMENSION);
+                let value = values
+                    .get(layer)
+                    .and_then(|&v| usize::try_from(v).ok())
+                    .filter(|&v| v as u64 <= MAX_DIMENSION);
                 value.map(Some).ok_or_else(|| {
-                    Error::new(ErrorKind::CorruptFile, format!("metadata key {} has no sensible entry for layer {layer}", self.name(key)))
+                    Error::new(
+                        ErrorKind::CorruptFile,
+                        format!("metadata key {} has no sensible entry for layer {layer}", self.name(key)),
+                    )
                 })
             }
             _ => self.optional(key),
@@ -82,9 +88,18 @@ impl Keys<'_> {
     /// # Errors
     /// `corrupt_file` naming `what` if it is larger than any model's.
     pub fn rows(&self, what: &str, dimensions: &[usize]) -> Result<usize> {
-        let product = dimensions.iter().try_fold(1usize, |product, &n| product.checked_mul(n)).filter(|&n| n <= MAX_ROWS);
+        let product = dimensions
+            .iter()
+            .try_fold(1usize, |product, &n| product.checked_mul(n))
+            .filter(|&n| n <= MAX_ROWS);
         product.ok_or_else(|| {
-            Error::new(ErrorKind::CorruptFile, format!("metadata keys {} describe {what} of {dimensions:?}: no model has as many", self.name("*")))
+            Error::new(
+                ErrorKind::CorruptFile,
+                format!(
+                    "metadata keys {} describe {what} of {dimensions:?}: no model has as many",
+                    self.name("*")
+                ),
+            )
         })
     }
 

@@ -79,7 +79,11 @@ impl RopeSpec {
         let factors = match (has_long, has_freqs) {
             (true, _) => match original {
                 Some(original) => RopeFactors::ByContext { original },
-                None => bail!(CorruptFile, "longrope needs the key {}", keys.name("rope.scaling.original_context_length")),
+                None => bail!(
+                    CorruptFile,
+                    "longrope needs the key {}",
+                    keys.name("rope.scaling.original_context_length")
+                ),
             },
             (false, true) => RopeFactors::Always,
             (false, false) => RopeFactors::Absent,
@@ -109,7 +113,8 @@ impl RopeSpec {
                 let dims = self.dims as f64;
                 // The pair that turns `rotations` times within the original context.
                 let pair_of = |rotations: f32| {
-                    dims * (original as f64 / (f64::from(rotations) * std::f64::consts::TAU)).ln() / (2.0 * base.ln())
+                    dims * (original as f64 / (f64::from(rotations) * std::f64::consts::TAU)).ln()
+                        / (2.0 * base.ln())
                 };
                 let low = pair_of(beta_fast).floor().max(0.0);
                 let high = pair_of(beta_slow).ceil().min(dims - 1.0);
@@ -155,27 +160,55 @@ fn scaling(keys: &Keys<'_>, original: Option<usize>) -> Result<RopeScaling> {
         "linear" => Ok(RopeScaling::Linear(factor)),
         "longrope" => Ok(RopeScaling::None),
         "llama3" => {
-            let number = |key: &str| keys.float(key)?.ok_or_else(|| Error::new(ErrorKind::CorruptFile, format!("metadata key {} is missing", keys.name(key))));
-            let (low, high) = (number("rope.scaling.low_freq_factor")?, number("rope.scaling.high_freq_factor")?);
+            let number = |key: &str| {
+                keys.float(key)?.ok_or_else(|| {
+                    Error::new(ErrorKind::CorruptFile, format!("metadata key {} is missing", keys.name(key)))
+                })
+            };
+            let (low, high) =
+                (number("rope.scaling.low_freq_factor")?, number("rope.scaling.high_freq_factor")?);
             if low >= high {
-                bail!(CorruptFile, "metadata keys {} and {} are {low} and {high}", keys.name("rope.scaling.low_freq_factor"), keys.name("rope.scaling.high_freq_factor"));
+                bail!(
+                    CorruptFile,
+                    "metadata keys {} and {} are {low} and {high}",
+                    keys.name("rope.scaling.low_freq_factor"),
+                    keys.name("rope.scaling.high_freq_factor")
+                );
             }
-            Ok(RopeScaling::Llama3 { factor, original: keys.required("rope.scaling.original_context_length")?, low, high })
+            Ok(RopeScaling::Llama3 {
+                factor,
+                original: keys.required("rope.scaling.original_context_length")?,
+                low,
+                high,
+            })
         }
         "yarn" => {
             let Some(original) = original else {
-                bail!(CorruptFile, "YaRN needs the key {}", keys.name("rope.scaling.original_context_length"));
+                bail!(
+                    CorruptFile,
+                    "YaRN needs the key {}",
+                    keys.name("rope.scaling.original_context_length")
+                );
             };
             // With a log multiplier of 1 the two mscale terms of the published formula cancel out.
             let attention_factor = match keys.float("rope.scaling.yarn_log_multiplier")? {
-                None | Some(0.0) => (1.0 + 0.1 * factor.ln()) * keys.float("rope.scaling.attn_factor")?.unwrap_or(1.0),
+                None | Some(0.0) => {
+                    (1.0 + 0.1 * factor.ln()) * keys.float("rope.scaling.attn_factor")?.unwrap_or(1.0)
+                }
                 Some(1.0) => 1.0,
-                Some(other) => bail!(UnsupportedArchitecture, "{} is {other}; only 1 is supported", keys.name("rope.scaling.yarn_log_multiplier")),
+                Some(other) => bail!(
+                    UnsupportedArchitecture,
+                    "{} is {other}; only 1 is supported",
+                    keys.name("rope.scaling.yarn_log_multiplier")
+                ),
             };
             let beta_fast = keys.float("rope.scaling.yarn_beta_fast")?.unwrap_or(32.0);
             let beta_slow = keys.float("rope.scaling.yarn_beta_slow")?.unwrap_or(1.0);
             Ok(RopeScaling::Yarn { factor, original, beta_fast, beta_slow, attention_factor })
         }
-        other => bail!(UnsupportedArchitecture, "{key} is {other:?}; supported are none, linear, yarn, longrope and llama3"),
+        other => bail!(
+            UnsupportedArchitecture,
+            "{key} is {other:?}; supported are none, linear, yarn, longrope and llama3"
+        ),
     }
 }

@@ -80,7 +80,10 @@ impl Planner<'_> {
         let (index, tensor) = self.find(name)?;
         if (tensor.rows(), tensor.columns()) != (rows, columns) {
             let (found_rows, found) = (tensor.rows(), tensor.columns());
-            bail!(CorruptFile, "tensor {name} has {found_rows} rows of {found}; {rows} of {columns} are expected");
+            bail!(
+                CorruptFile,
+                "tensor {name} has {found_rows} rows of {found}; {rows} of {columns} are expected"
+            );
         }
         Ok((index, tensor.format))
     }
@@ -103,9 +106,19 @@ impl Planner<'_> {
     }
 
     /// Some rows of `name.weight`, `[all_rows, columns]`, and the same elements of `name.bias` if there is one.
-    pub fn weight_rows(&mut self, name: &str, order: RowOrder, all_rows: usize, columns: usize) -> Result<Weight> {
+    pub fn weight_rows(
+        &mut self,
+        name: &str,
+        order: RowOrder,
+        all_rows: usize,
+        columns: usize,
+    ) -> Result<Weight> {
         let bias_name = format!("{name}.bias");
-        let bias = if self.has(&bias_name) { Some(self.elements(&bias_name, order.clone(), all_rows)?) } else { None };
+        let bias = if self.has(&bias_name) {
+            Some(self.elements(&bias_name, order.clone(), all_rows)?)
+        } else {
+            None
+        };
         Ok(Weight { matrix: self.rows(&format!("{name}.weight"), order, all_rows, columns)?, bias })
     }
 

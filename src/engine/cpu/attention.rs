@@ -17,7 +17,11 @@ pub struct RopeAngles {
 
 impl RopeAngles {
     /// Computes the angles of positions `position .. position + tokens`.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "angles in f64, values in f32")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "angles in f64, values in f32"
+    )]
     pub fn update(&mut self, ropes: &[RopeTable], position: usize, tokens: usize) {
         self.tables.resize_with(ropes.len(), Vec::new);
         for (table, rope) in self.tables.iter_mut().zip(ropes) {
@@ -70,7 +74,15 @@ pub fn run(op: &Attention, m: &mut Memory, angles: &RopeAngles) {
 }
 
 /// Norm and rotation of one token's heads, in place.
-fn prepare(op: &Attention, m: &mut Memory, angles: &RopeAngles, t: usize, view: View, norm: Option<NormParams>, scratch: &mut Vec<f32>) {
+fn prepare(
+    op: &Attention,
+    m: &mut Memory,
+    angles: &RopeAngles,
+    t: usize,
+    view: View,
+    norm: Option<NormParams>,
+    scratch: &mut Vec<f32>,
+) {
     if norm.is_none() && op.rope.is_none() {
         return;
     }

@@ -46,7 +46,8 @@ fn exp4(x: F4) -> F4 {
     let n = x.mul(F4::splat(std::f32::consts::LOG2_E)).round();
     // ln 2 in two parts, so that the remainder is exact.
     let r = x.sub(n.mul(F4::splat(0.693_359_4))).sub(n.mul(F4::splat(-2.121_944_4e-4)));
-    const COEFFICIENTS: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+    const COEFFICIENTS: [f32; 6] =
+        [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
     let polynomial = COEFFICIENTS.iter().fold(F4::splat(0.0), |sum, &c| sum.mul(r).add(F4::splat(c)));
     polynomial.mul(r).mul(r).add(r).add(F4::splat(1.0)).mul(n.exp2_whole())
 }
@@ -103,7 +104,10 @@ mod tests {
             let (mut found, mut expected) = (values.clone(), values.clone());
             softmax(&mut found);
             activation::softmax(&mut expected);
-            found.iter().zip(&expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-6, "softmax of {len}: {a}, {b}"));
+            found
+                .iter()
+                .zip(&expected)
+                .for_each(|(a, b)| assert!((a - b).abs() < 1e-6, "softmax of {len}: {a}, {b}"));
             let mut found = values.clone();
             activate(Activation::Silu, &mut found);
             let silu = values.iter().map(|&v| Activation::Silu.apply(v));
@@ -113,7 +117,8 @@ mod tests {
 
     #[test]
     fn four_rows_are_added_at_once() {
-        let rows: Vec<Vec<f32>> = (0..4u8).map(|r| (0..7u8).map(|i| f32::from(r * 10 + i)).collect()).collect();
+        let rows: Vec<Vec<f32>> =
+            (0..4u8).map(|r| (0..7u8).map(|i| f32::from(r * 10 + i)).collect()).collect();
         let mut y = vec![1.0; 7];
         add_scaled4(&mut y, [1.0, 2.0, 3.0, 4.0], [&rows[0], &rows[1], &rows[2], &rows[3]]);
         let expected: Vec<f32> = (0..7u8).map(|i| 1.0 + 10.0 * f32::from(i) + 20.0 + 60.0 + 120.0).collect();

@@ -80,7 +80,9 @@ impl Matrix {
     pub fn new(format: Format, rows: usize, columns: usize) -> Result<Self> {
         let data = match (format.layout(), format) {
             (Layout::Plain(..), Format::F32) => Data::F32(zeroed(rows * columns, "the weights")?),
-            (Layout::Plain(..), Format::F16) => Data::Half(zeroed(rows * columns, "the weights")?, f16_to_f32),
+            (Layout::Plain(..), Format::F16) => {
+                Data::Half(zeroed(rows * columns, "the weights")?, f16_to_f32)
+            }
             (Layout::Plain(..), _) => Data::Half(zeroed(rows * columns, "the weights")?, bf16_to_f32),
             (Layout::Quantized(blocks), _) => {
                 let shape = ChunkShape::of(blocks);
@@ -204,7 +206,11 @@ mod tests {
     #[test]
     fn half_precision_widens_like_the_half_crate() {
         for bits in (0..=u16::MAX).filter(|bits| bits & 0x7c00 != 0x7c00) {
-            assert_eq!(f16_to_f32(bits).to_bits(), half::f16::from_bits(bits).to_f32().to_bits(), "{bits:#06x}");
+            assert_eq!(
+                f16_to_f32(bits).to_bits(),
+                half::f16::from_bits(bits).to_f32().to_bits(),
+                "{bits:#06x}"
+            );
         }
     }
 

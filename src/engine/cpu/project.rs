@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::activations::Activations;
+use super::lane::Lane;
 use super::math::dot;
 use super::matrix::{BLOCK, ChunkShape, Data, Matrix, Quantized, ROWS};
-use super::lane::Lane;
 use super::simd::{Acts, F4, Sums, Wide};
 
 /// Tokens that share one unpacking of a weight block: as many as leave their sums in registers.
@@ -36,12 +36,18 @@ impl Projector {
         let tokens = self.x.len() / matrix.columns;
         match matrix.data() {
             Data::F32(weights) => {
-                for (i, row) in weights[rows.start * matrix.columns..rows.end * matrix.columns].chunks_exact(matrix.columns).enumerate() {
+                for (i, row) in weights[rows.start * matrix.columns..rows.end * matrix.columns]
+                    .chunks_exact(matrix.columns)
+                    .enumerate()
+                {
                     dot_tokens(row, &self.x, &mut self.r, offset + i, stride);
                 }
             }
             Data::Half(weights, widen) => {
-                for (i, row) in weights[rows.start * matrix.columns..rows.end * matrix.columns].chunks_exact(matrix.columns).enumerate() {
+                for (i, row) in weights[rows.start * matrix.columns..rows.end * matrix.columns]
+                    .chunks_exact(matrix.columns)
+                    .enumerate()
+                {
                     self.row.clear();
                     self.row.extend(row.iter().map(|&w| widen(w)));
                     dot_tokens(&self.row, &self.x, &mut self.r, offset + i, stride);
@@ -56,7 +62,9 @@ impl Projector {
                         let mut out = [[0.0; ROWS]; TILE];
                         kernel(quantized, group, &self.acts, t, count, &mut out);
                         for (t, out) in (t..t + count).zip(out) {
-                            for (row, value) in (group * ROWS..).zip(out).filter(|(row, _)| rows.contains(row)) {
+                            for (row, value) in
+                                (group * ROWS..).zip(out).filter(|(row, _)| rows.contains(row))
+                            {
                                 self.r[t * stride + offset + row - rows.start] = value;
                             }
                         }

@@ -95,7 +95,10 @@ impl Wide {
     /// The low and the high nibbles of sixteen bytes.
     #[inline(always)]
     pub fn nibbles(lane: &Lane) -> (Self, Self) {
-        (Self::widen(lane.0.map(|b| (b & 0x0f).cast_signed())), Self::widen(lane.0.map(|b| (b >> 4).cast_signed())))
+        (
+            Self::widen(lane.0.map(|b| (b & 0x0f).cast_signed())),
+            Self::widen(lane.0.map(|b| (b >> 4).cast_signed())),
+        )
     }
 }
 
@@ -124,7 +127,8 @@ impl Sums {
     #[inline(always)]
     pub fn dot(&mut self, weights: Wide, acts: Acts) {
         let pair = |w: &[i16; 8], i: usize| {
-            i32::from(w[2 * i]) * i32::from(acts.0[2 * i]) + i32::from(w[2 * i + 1]) * i32::from(acts.0[2 * i + 1])
+            i32::from(w[2 * i]) * i32::from(acts.0[2 * i])
+                + i32::from(w[2 * i + 1]) * i32::from(acts.0[2 * i + 1])
         };
         for i in 0..4 {
             self.0[i] += pair(&weights.0, i);

@@ -84,7 +84,12 @@ impl F4 {
     #[inline(always)]
     pub fn to_array(self) -> [f32; 4] {
         let v = self.0;
-        [f32x4_extract_lane::<0>(v), f32x4_extract_lane::<1>(v), f32x4_extract_lane::<2>(v), f32x4_extract_lane::<3>(v)]
+        [
+            f32x4_extract_lane::<0>(v),
+            f32x4_extract_lane::<1>(v),
+            f32x4_extract_lane::<2>(v),
+            f32x4_extract_lane::<3>(v),
+        ]
     }
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
-use web_sys::{AbortController, AbortSignal, Headers, ReadableStreamDefaultReader, Request, RequestInit, Response};
+use web_sys::{
+    AbortController, AbortSignal, Headers, ReadableStreamDefaultReader, Request, RequestInit, Response,
+};
 
 use super::log;
 use super::wait::{Waited, scope, within};
@@ -48,7 +50,11 @@ pub(super) struct Version {
 impl Version {
     /// What in `now` contradicts this version.
     pub fn difference(&self, now: &Self) -> Option<String> {
-        fn differ<T: PartialEq + std::fmt::Display>(what: &str, before: Option<&T>, now: Option<&T>) -> Option<String> {
+        fn differ<T: PartialEq + std::fmt::Display>(
+            what: &str,
+            before: Option<&T>,
+            now: Option<&T>,
+        ) -> Option<String> {
             let (before, now) = (before?, now?);
             (before != now).then(|| format!("its {what} was {before} and is {now}"))
         }
@@ -104,7 +110,8 @@ impl Connection {
         let position = if response.status() == 206 { offset } else { 0 };
         let range = header("content-range");
         if let Some(start) = range.as_deref().and_then(range_start).filter(|&start| start != position) {
-            let detail = format!("{url} answered with bytes from {start} on, asked for those from {position} on");
+            let detail =
+                format!("{url} answered with bytes from {start} on, asked for those from {position} on");
             return Err(Error::new(ErrorKind::CorruptFile, detail).into());
         }
         // A compressed body is longer than its Content-Length.
@@ -113,8 +120,11 @@ impl Connection {
         // Other origins seldom let a page read Content-Range; all of them let it read Content-Length.
         let whole = range.as_deref().and_then(|range| range.rsplit('/').next()?.parse().ok());
         let etag = header("etag").map(|etag| etag.trim_start_matches("W/").to_string());
-        let version =
-            Version { len: whole.or(body_len.map(|len| position + len)), etag, modified: header("last-modified") };
+        let version = Version {
+            len: whole.or(body_len.map(|len| position + len)),
+            etag,
+            modified: header("last-modified"),
+        };
         let reader = response.body().and_then(|body| body.get_reader().dyn_into().ok());
         let Some(reader) = reader else {
             return Err(Error::new(ErrorKind::Network, format!("{url} answered without a body")).into());
@@ -165,7 +175,8 @@ fn settled(url: &str, waited: Waited) -> Result<JsValue, Failure> {
         Waited::Aborted => return Err(Error::aborted().into()),
         Waited::TimedOut => format!("nothing arrived for {} seconds", STALL.as_secs()),
         Waited::Settled(Err(error)) => {
-            let message = Reflect::get(&error, &"message".into()).ok().and_then(|message| message.as_string());
+            let message =
+                Reflect::get(&error, &"message".into()).ok().and_then(|message| message.as_string());
             message.unwrap_or_default()
         }
     };
@@ -194,15 +205,19 @@ fn refusal(url: &str, offset: u64, response: &Response) -> Failure {
         return error.into();
     }
     let hint = match status {
-        401 | 403 => "The server does not let this page read the file: it may need a token, or the model's licence be accepted.",
+        401 | 403 => {
+            "The server does not let this page read the file: it may need a token, or the model's licence be accepted."
+        }
         404 | 410 => "Check the URL.",
         429 => "The server asks to wait: try again later.",
         _ => "Try again later.",
     };
-    let error = Error::new(ErrorKind::HttpStatus, format!("{url} answered {status} {}", response.status_text()))
-        .with_hint(hint);
+    let error =
+        Error::new(ErrorKind::HttpStatus, format!("{url} answered {status} {}", response.status_text()))
+            .with_hint(hint);
     let asked = response.headers().get("retry-after").ok().flatten();
-    let asked = asked.and_then(|header| retry::retry_after(&header, js_sys::Date::now(), js_sys::Date::parse));
+    let asked =
+        asked.and_then(|header| retry::retry_after(&header, js_sys::Date::now(), js_sys::Date::parse));
     let again = match asked {
         _ if !retry::is_transient(status) => Again::Never,
         Some(wait) => Again::After(wait),
