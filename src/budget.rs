@@ -48,12 +48,16 @@ const F32: u64 = 4;
 impl Budget {
     /// The CPU engine's, for prompts in pieces of `chunk` tokens and a vocabulary of `vocab`.
     pub fn cpu(plan: &Plan, recording: &Recording, chunk: usize, vocab: usize) -> Self {
-        let sum = |widths: &mut dyn Iterator<Item = usize>| widths.map(|width| width as u64 * F32).sum::<u64>();
-        let matrices = plan.matrices.iter().map(|m| matrix_bytes(m.format, m.order.len(), m.columns)).sum::<u64>();
+        let sum =
+            |widths: &mut dyn Iterator<Item = usize>| widths.map(|width| width as u64 * F32).sum::<u64>();
+        let matrices =
+            plan.matrices.iter().map(|m| matrix_bytes(m.format, m.order.len(), m.columns)).sum::<u64>();
         Self {
             weights: matrices + sum(&mut plan.vectors.iter().map(|vector| vector.order.len())),
             states: sum(&mut recording.states.iter().copied()),
-            scratch: sum(&mut recording.buffers.iter().copied()) * chunk as u64 + vocab as u64 * F32 + LOADING_BYTES,
+            scratch: sum(&mut recording.buffers.iter().copied()) * chunk as u64
+                + vocab as u64 * F32
+                + LOADING_BYTES,
             kv_per_token: sum(&mut recording.caches.iter().map(|cache| cache.key_width + cache.value_width)),
         }
     }
@@ -80,7 +84,11 @@ impl Budget {
         let mb = |bytes: u64| bytes.div_ceil(1_000_000);
         let detail = format!(
             "the model needs {} MB of memory ({} MB for weights, {} MB for a context of {fitting} tokens, {} MB to work in); there are at most {} MB",
-            mb(memory.total()), mb(memory.weights), mb(memory.kv_cache), mb(memory.scratch), mb(limit),
+            mb(memory.total()),
+            mb(memory.weights),
+            mb(memory.kv_cache),
+            mb(memory.scratch),
+            mb(limit),
         );
         let hint = if asked_for && self.with(LEAST_CONTEXT).total() <= limit {
             "Load it with a shorter contextLength."

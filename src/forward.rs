@@ -11,7 +11,9 @@ use crate::kernels::scale::Scale;
 use crate::kernels::short_conv::ShortConv;
 use crate::recording::{CacheShape, Op, Recording, RopeTable, View};
 use crate::spec::{AttentionSpec, DeltaNetSpec, ExpertsSpec, FeedForward, LayerSpec, Mixer, QkNorm, Spec};
-use crate::weights::{AttentionWeights, DeltaNetWeights, FeedForwardWeights, LayerWeights, MixerWeights, Weights};
+use crate::weights::{
+    AttentionWeights, DeltaNetWeights, FeedForwardWeights, LayerWeights, MixerWeights, Weights,
+};
 
 /// Records the forward pass of the model.
 pub fn record(spec: &Spec, weights: &Weights, ropes: Vec<RopeTable>) -> Recording {
@@ -70,7 +72,14 @@ impl Forward<'_> {
         View { width, ..view }
     }
 
-    fn linear(&mut self, x: View, norm: Option<NormParams>, weights: Vec<Weight>, y: View, epilogue: Epilogue) {
+    fn linear(
+        &mut self,
+        x: View,
+        norm: Option<NormParams>,
+        weights: Vec<Weight>,
+        y: View,
+        epilogue: Epilogue,
+    ) {
         self.recording.push(Op::Linear(Linear { x, norm, weights, y, epilogue }));
     }
 
@@ -120,7 +129,9 @@ impl Forward<'_> {
                 self.layer_caches.push(None);
                 (y, *output)
             }
-            (Mixer::DeltaNet(spec), MixerWeights::DeltaNet(net)) => (self.delta_net(spec, net, w.attn_norm), net.output),
+            (Mixer::DeltaNet(spec), MixerWeights::DeltaNet(net)) => {
+                (self.delta_net(spec, net, w.attn_norm), net.output)
+            }
             _ => unreachable!("weights are planned from the same spec"),
         }
     }
@@ -204,7 +215,8 @@ impl Forward<'_> {
         match (spec, &w.feed_forward) {
             (FeedForward::Dense { width, activation, gated }, FeedForwardWeights::Dense { input, .. }) => {
                 let inner = self.scratch(Role::FeedForward, *width);
-                let epilogue = if *gated { Epilogue::Gate(*activation) } else { Epilogue::Activate(*activation) };
+                let epilogue =
+                    if *gated { Epilogue::Gate(*activation) } else { Epilogue::Activate(*activation) };
                 self.linear(self.h, w.ffn_norm, input.clone(), inner, epilogue);
                 inner
             }
@@ -220,7 +232,10 @@ impl Forward<'_> {
     fn feed_forward_output(&mut self, spec: &FeedForward, w: &LayerWeights, inner: View) {
         match (spec, &w.feed_forward) {
             (_, FeedForwardWeights::Dense { down, .. }) => self.branch_output(inner, *down, w.post_ffn_norm),
-            (FeedForward::Experts(spec), FeedForwardWeights::Experts { router, gate, up, down, selection_bias }) => {
+            (
+                FeedForward::Experts(spec),
+                FeedForwardWeights::Experts { router, gate, up, down, selection_bias },
+            ) => {
                 let ExpertsSpec { count, used, width, gating, renormalise, scale, activation, .. } = *spec;
                 let scores = self.scratch(Role::Scores, count);
                 self.linear(inner, None, vec![*router], scores, Epilogue::Store);
@@ -252,7 +267,11 @@ impl Forward<'_> {
         let all = width * self.spec.layers.len();
         let inputs = self.recording.buffer(all);
         let projected = self.recording.buffer(all);
-        self.recording.push(Op::Embed(Embed { table: w.embedding, scale: (width as f32).sqrt() * half, y: inputs }));
+        self.recording.push(Op::Embed(Embed {
+            table: w.embedding,
+            scale: (width as f32).sqrt() * half,
+            y: inputs,
+        }));
         self.linear(self.h, None, vec![w.projection], projected, Epilogue::Store);
         // Dividing x by √hidden before an RMS norm is the same as multiplying its eps by hidden.
         let norm = NormParams { eps: w.norm.eps * self.spec.hidden as f32, ..w.norm };

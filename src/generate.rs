@@ -151,7 +151,8 @@ impl Generator<'_> {
             }
             let seed = common.sampling.seed.wrapping_add(index as u64);
             let sampling = Sampling { seed, ..common.sampling.clone() };
-            let answer = Answer::new(index, Sampler::new(sampling, prompt), self.tokenizer, common, start, prompt);
+            let answer =
+                Answer::new(index, Sampler::new(sampling, prompt), self.tokenizer, common, start, prompt);
             let decode = Instant::now();
             choices.push(self.decode(answer, logits, common, &mut pace).await?);
             timings.decode_ms += milliseconds(decode);
@@ -189,7 +190,13 @@ impl Generator<'_> {
     }
 
     /// Samples and runs token after token until the answer ends.
-    async fn decode(&mut self, mut answer: Answer<'_>, mut logits: Vec<f32>, common: &Common, pace: &mut Pace) -> Result<Choice> {
+    async fn decode(
+        &mut self,
+        mut answer: Answer<'_>,
+        mut logits: Vec<f32>,
+        common: &Common,
+        pace: &mut Pace,
+    ) -> Result<Choice> {
         let finish_reason = loop {
             self.cancel.check()?;
             let id = answer.sampler.sample(&mut logits);
@@ -227,7 +234,14 @@ struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn new(index: usize, sampler: Sampler, tokenizer: &'a Tokenizer, common: &Common, start: TextStart, prompt: &[u32]) -> Self {
+    fn new(
+        index: usize,
+        sampler: Sampler,
+        tokenizer: &'a Tokenizer,
+        common: &Common,
+        start: TextStart,
+        prompt: &[u32],
+    ) -> Self {
         let mut detokenizer = match start {
             TextStart::Continues => Detokenizer::continuing(tokenizer, true),
             TextStart::EchoesPrompt => Detokenizer::at_start(tokenizer, true),
@@ -235,7 +249,17 @@ impl<'a> Answer<'a> {
         let echoed = if start == TextStart::EchoesPrompt { prompt } else { &[] };
         let echo = echoed.iter().map(|&id| detokenizer.push(id)).collect();
         let stops = StopMatcher::new(common.stop.clone());
-        Self { index, sampler, detokenizer, stops, stopped: false, ids: Vec::new(), unsent: Vec::new(), text: String::new(), echo }
+        Self {
+            index,
+            sampler,
+            detokenizer,
+            stops,
+            stopped: false,
+            ids: Vec::new(),
+            unsent: Vec::new(),
+            text: String::new(),
+            echo,
+        }
     }
 
     /// Takes a token; true if a stop string is complete.

@@ -84,23 +84,50 @@ impl Gguf {
         if expected != parts.len() as u64 {
             bail!(InvalidRequest, "the model is split into {expected} files, {} given", parts.len());
         }
-        let mut gguf =
-            Self { metadata: Metadata::default(), tensors: Vec::new(), total_bytes: 0, by_name: HashMap::new() };
+        let mut gguf = Self {
+            metadata: Metadata::default(),
+            tensors: Vec::new(),
+            total_bytes: 0,
+            by_name: HashMap::new(),
+        };
         for (index, part) in parts.iter().enumerate() {
             let header = if index == 0 { head.clone() } else { read_header(part.as_ref()).await? };
             if parts.len() > 1 && header.metadata.u64("split.no") != Some(index as u64) {
-                bail!(InvalidRequest, "file {index} of the split model has split.no {:?}: files are out of order or missing", header.metadata.u64("split.no"));
+                bail!(
+                    InvalidRequest,
+                    "file {index} of the split model has split.no {:?}: files are out of order or missing",
+                    header.metadata.u64("split.no")
+                );
             }
-            gguf.add_part(header, index, part.len())?;
+            gguf.add_part(header.tensors, index, part.len())?;
         }
         gguf.metadata = head.metadata;
         Ok(gguf)
     }
 
-    fn add_part(&mut self, header: Header, part: usize, file_len: Option<u64>) -> Result<()> {
-        for mut tensor in header.tensors {
+    /// A table that other files than GGUF's were translated into: by file its number, its length and its tensors.
+    ///
+    /// # Errors
+    /// `corrupt_file`, `truncated_file`
+    pub(crate) fn of_tables(
+        metadata: Metadata,
+        files: Vec<(usize, Option<u64>, Vec<TensorInfo>)>,
+        total_bytes: u64,
+    ) -> Result<Self> {
+        let mut gguf = Self { metadata, tensors: Vec::new(), total_bytes: 0, by_name: HashMap::new() };
+        for (number, file_len, tensors) in files {
+            gguf.add_part(tensors, number, file_len)?;
+        }
+        gguf.total_bytes = total_bytes;
+        Ok(gguf)
+    }
+
+    fn add_part(&mut self, tensors: Vec<TensorInfo>, part: usize, file_len: Option<u64>) -> Result<()> {
+        for mut tensor in tensors {
             let end = tensor.offset.checked_add(tensor.bytes);
-            let Some(end) = end else { bail!(CorruptFile, "tensor {} has an impossible offset", tensor.name) };
+            let Some(end) = end else {
+                bail!(CorruptFile, "tensor {} has an impossible offset", tensor.name)
+            };
             if let Some(file_len) = file_len.filter(|&len| end > len) {
                 return Err(Error::new(
                     ErrorKind::TruncatedFile,

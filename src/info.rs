@@ -46,7 +46,13 @@ pub struct Info {
 }
 
 impl Info {
-    pub(crate) fn new(gguf: &Gguf, network: &Network, backend: Backend, reason: &str, has_chat_template: bool) -> Self {
+    pub(crate) fn new(
+        gguf: &Gguf,
+        network: &Network,
+        backend: Backend,
+        reason: &str,
+        has_chat_template: bool,
+    ) -> Self {
         let text = |key: &str| gguf.metadata.str(key).map(str::to_string);
         Self {
             architecture: network.spec.family.name.to_string(),
@@ -102,5 +108,8 @@ fn quantization(gguf: &Gguf) -> String {
     for tensor in &gguf.tensors {
         *bytes.entry(tensor.format).or_insert(0) += tensor.bytes;
     }
-    bytes.into_iter().max_by_key(|(_, bytes)| *bytes).map_or("none".into(), |(format, _)| format!("{format:?}"))
+    bytes
+        .into_iter()
+        .max_by_key(|(_, bytes)| *bytes)
+        .map_or("none".into(), |(format, _)| format!("{format:?}"))
 }

@@ -8,18 +8,21 @@ pub mod error;
 pub mod source;
 
 pub mod gguf;
+pub mod safetensors;
 pub mod spec;
 pub mod weights;
 
 pub mod chat;
 pub mod tokenizer;
 
+pub mod files;
+
 pub mod forward;
 pub mod kernels;
 pub mod recording;
 
-pub mod engine;
 pub mod budget;
+pub mod engine;
 pub mod network;
 pub mod session;
 

@@ -11,15 +11,17 @@ use crate::budget::{MEMORY_LIMIT, MemoryBytes};
 use crate::cancel::Cancel;
 use crate::chat::{self, ChatTemplate, TemplateInput};
 use crate::error::{Error, ErrorKind, Result, bail};
+use crate::files::ModelFiles;
 use crate::generate::{Event, Generator, Outcome, TextStart};
-use crate::gguf::Gguf;
 use crate::info::Info;
 use crate::network::{Backend, Draft, Network};
 use crate::request::{ChatParams, LoadOptions, Prompt, Request};
 use crate::score;
 use crate::session::Session;
 use crate::source::{HashingSource, Source};
+use crate::spec::Spec;
 use crate::tokenizer::{EncodeOptions, Tokenizer};
+use crate::weights::Target;
 
 /// How far loading has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -105,9 +107,8 @@ impl Model {
     ) -> Result<Self> {
         let (backend, reason) = options.backend()?;
         let (parts, hash) = hashed(parts, options.sha256()?)?;
-        let gguf = Gguf::read(&parts).await?;
+        let ModelFiles { table: gguf, tokenizer } = ModelFiles::read(&parts).await?;
         cancel.check()?;
-        let tokenizer = Tokenizer::from_gguf(&gguf.metadata)?;
         let template = chat::template_of(&gguf.metadata, &tokenizer);
         let total = gguf.total_bytes;
         on_progress(Progress { phase: Phase::Download, loaded: 0, total });
@@ -118,12 +119,25 @@ impl Model {
                 on_progress(Progress { phase: Phase::Download, loaded, total });
             }
         };
-        let mut network = Network::load(&gguf, &parts, backend, options.context_length, cancel, &mut on_bytes).await?;
+        let quantize = options.quantize.map(Into::into);
+        let draft = Draft::new(Spec::read(&gguf)?, &gguf, options.context_length, quantize)?;
+        let blueprint = draft.finish(&gguf, &parts).await?;
+        let mut network = Network::build(blueprint, &gguf, &parts, backend, cancel, &mut on_bytes).await?;
         if tokenizer.vocab_size() > network.spec.vocab {
-            bail!(CorruptFile, "the vocabulary has {} tokens, the embedding table {} rows", tokenizer.vocab_size(), network.spec.vocab);
+            bail!(
+                CorruptFile,
+                "the vocabulary has {} tokens, the embedding table {} rows",
+                tokenizer.vocab_size(),
+                network.spec.vocab
+            );
         }
         let session = Session::open(&mut network)?;
         let mut info = Info::new(&gguf, &network, backend, reason, matches!(template, Ok(Some(_))));
+        if let Some(choice) =
+            options.quantize.filter(|_| matches!(info.quantization.as_str(), "F32" | "F16" | "BF16"))
+        {
+            info.quantization = format!("{:?}", Target::from(choice));
+        }
         if let Some((source, expected)) = hash {
             source.verify(&expected).await?;
             info.sha256 = Some(expected);
@@ -131,7 +145,13 @@ impl Model {
         let context_length = network.context_length;
         on_progress(Progress { phase: Phase::Download, loaded: total, total });
         on_progress(Progress { phase: Phase::Ready, loaded: total, total });
-        Ok(Self { info, tokenizer, template, context_length, runner: Mutex::new(Runner { network, session }) })
+        Ok(Self {
+            info,
+            tokenizer,
+            template,
+            context_length,
+            runner: Mutex::new(Runner { network, session }),
+        })
     }
 
     /// What loading would take, from the header or headers alone.
@@ -140,8 +160,9 @@ impl Model {
     /// As [`Model::load`], but for what only the weights can show; that a model does not fit is no error.
     pub async fn estimate(parts: &[Box<dyn Source>], options: &LoadOptions) -> Result<Estimate> {
         options.backend()?;
-        let gguf = Gguf::read(parts).await?;
-        let draft = Draft::read(&gguf, options.context_length)?;
+        let gguf = ModelFiles::read(parts).await?.table;
+        let quantize = options.quantize.map(Into::into);
+        let draft = Draft::new(Spec::read(&gguf)?, &gguf, options.context_length, quantize)?;
         let fitting = draft.budget.fit(draft.context_length, draft.asked_for, MEMORY_LIMIT);
         let context_length = *fitting.as_ref().unwrap_or(&draft.context_length);
         Ok(Estimate {
@@ -169,7 +190,12 @@ impl Model {
     ///
     /// # Errors
     /// `invalid_request`, `context_overflow`, `template_error`, `aborted`, `numeric_error`. The model stays usable.
-    pub async fn generate(&self, request: &Request, cancel: &Cancel, on_event: &mut dyn FnMut(Event)) -> Result<Outcome> {
+    pub async fn generate(
+        &self,
+        request: &Request,
+        cancel: &Cancel,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Outcome> {
         let common = request.common(self.info.vocab_size)?;
         let prompt = self.prompt(request)?;
         let echo = matches!(request, Request::Completion(params) if params.echo == Some(true));
@@ -177,7 +203,9 @@ impl Model {
         let mut runner = self.runner.lock().await;
         cancel.check()?;
         let Runner { network, session } = &mut *runner;
-        Generator { network, session, tokenizer: &self.tokenizer, cancel, on_event }.run(&prompt, &common, start).await
+        Generator { network, session, tokenizer: &self.tokenizer, cancel, on_event }
+            .run(&prompt, &common, start)
+            .await
     }
 
     /// The prompt's tokens, checked against vocabulary and context.
@@ -185,7 +213,9 @@ impl Model {
         let ids = match request {
             Request::Chat(params) => self.chat_ids(&self.chat_text(params)?)?,
             Request::Completion(params) => match &params.prompt {
-                Prompt::Text(text) => self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: true })?,
+                Prompt::Text(text) => {
+                    self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: true })?
+                }
                 Prompt::Ids(ids) => ids.clone(),
             },
         };
@@ -194,7 +224,11 @@ impl Model {
             bail!(InvalidRequest, "prompt is empty: it has no tokens");
         }
         if ids.len() >= self.context_length {
-            let detail = format!("the prompt has {} tokens, the context holds {} with at least one for the answer", ids.len(), self.context_length);
+            let detail = format!(
+                "the prompt has {} tokens, the context holds {} with at least one for the answer",
+                ids.len(),
+                self.context_length
+            );
             return Err(Error::new(ErrorKind::ContextOverflow, detail)
                 .with_hint("Shorten the prompt, or load the model with a larger contextLength."));
         }
@@ -212,7 +246,11 @@ impl Model {
 
     fn check_ids(&self, field: &str, ids: &[u32]) -> Result<()> {
         match ids.iter().find(|&&id| id as usize >= self.info.vocab_size) {
-            Some(id) => bail!(InvalidRequest, "{field} holds the token id {id}; the vocabulary has {}", self.info.vocab_size),
+            Some(id) => bail!(
+                InvalidRequest,
+                "{field} holds the token id {id}; the vocabulary has {}",
+                self.info.vocab_size
+            ),
             None => Ok(()),
         }
     }
@@ -238,8 +276,11 @@ impl Model {
     ) -> Result<String> {
         let messages = chat::check_messages(messages)?;
         let Some(template) = self.template.as_ref().map_err(Clone::clone)? else {
-            return Err(Error::new(ErrorKind::TemplateError, "the model has no chat template: it is not made for chat")
-                .with_hint("Use completions.create, which continues a text."));
+            return Err(Error::new(
+                ErrorKind::TemplateError,
+                "the model has no chat template: it is not made for chat",
+            )
+            .with_hint("Use completions.create, which continues a text."));
         };
         let text = |id: Option<u32>| id.map_or("", |id| self.tokenizer.token_text(id));
         template.render(&TemplateInput {
@@ -267,7 +308,9 @@ impl Model {
     /// As [`Model::apply_chat_template`].
     pub fn count_tokens(&self, input: &serde_json::Value) -> Result<usize> {
         match input {
-            serde_json::Value::String(text) => Ok(self.tokenizer.encode(text, EncodeOptions::default())?.len()),
+            serde_json::Value::String(text) => {
+                Ok(self.tokenizer.encode(text, EncodeOptions::default())?.len())
+            }
             messages => {
                 let text = self.apply_chat_template(messages, None, true, &serde_json::Map::new())?;
                 Ok(self.chat_ids(&text)?.len())
@@ -282,7 +325,9 @@ impl Model {
     #[allow(clippy::cast_precision_loss, reason = "counts are small")]
     pub async fn score(&self, input: &Prompt, cancel: &Cancel) -> Result<Score> {
         let ids = match input {
-            Prompt::Text(text) => self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: true })?,
+            Prompt::Text(text) => {
+                self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: true })?
+            }
             Prompt::Ids(ids) => ids.clone(),
         };
         self.check_ids("input", &ids)?;
@@ -301,20 +346,23 @@ impl Model {
 
 /// The hash that a file must have, and who computes it.
 type Hash = (Rc<HashingSource>, String);
-/// A model's files.
-type Parts = Vec<Box<dyn Source>>;
+/// A model's files, and the hash to check.
+type Hashed = (Vec<Box<dyn Source>>, Option<Hash>);
 
 /// `parts`, hashed as they are read if a hash is asked for. Not otherwise: it costs time, and what no tensor needs
 /// would be read too.
-fn hashed(mut parts: Parts, expected: Option<String>) -> Result<(Parts, Option<Hash>)> {
+fn hashed(mut parts: Vec<Box<dyn Source>>, expected: Option<String>) -> Result<Hashed> {
     let Some(expected) = expected else { return Ok((parts, None)) };
     match parts.pop() {
         Some(part) if parts.is_empty() => {
             let source = Rc::new(HashingSource::new(part));
             Ok((vec![Box::new(Rc::clone(&source))], Some((source, expected))))
         }
-        _ => Err(Error::new(ErrorKind::InvalidRequest, "sha256 is one file's hash, and this model has several files")
-            .with_hint("Leave sha256 out, or merge the files with gguf-split --merge.")),
+        _ => Err(Error::new(
+            ErrorKind::InvalidRequest,
+            "sha256 is one file's hash, and this model has several files",
+        )
+        .with_hint("Leave sha256 out, or merge the files with gguf-split --merge.")),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::gguf::Gguf;
 use crate::recording::{Recording, RopeTable};
 use crate::source::Source;
 use crate::spec::{RopeFactors, RopeSpec, Spec};
-use crate::weights::{self, Plan, Weights};
+use crate::weights::{self, Plan, Quantizer, Target, Weights};
 
 /// Context where neither the caller nor the model asks for less.
 pub const DEFAULT_CONTEXT: usize = 4096;
@@ -36,6 +36,86 @@ pub struct Network {
     can_rewind: bool,
 }
 
+/// What will run on which tensors: a network before its weights are loaded. Plain data, so that a spec, a recording
+/// or a plan can be looked at, or changed to see what depends on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Blueprint {
+    /// Hyper-parameters.
+    pub spec: Spec,
+    /// Tokens that a sequence can hold.
+    pub context_length: usize,
+    /// Which rows of which tensors each operand is.
+    pub plan: Plan,
+    /// The forward pass.
+    pub recording: Recording,
+}
+
+impl Blueprint {
+    /// Draws the blueprint of a model of this `spec` from the tensors that `gguf` lists. Of the weights only the
+    /// rotary divisors are read from `parts`.
+    ///
+    /// # Errors
+    /// `corrupt_file` naming a tensor that `spec` asks for and that is missing or has another shape;
+    /// `invalid_request` for a context longer than the trained one; `out_of_memory`; what the source fails with.
+    pub async fn draw(
+        spec: Spec,
+        gguf: &Gguf,
+        parts: &[Box<dyn Source>],
+        context_length: Option<usize>,
+    ) -> Result<Self> {
+        Draft::new(spec, gguf, context_length, None)?.finish(gguf, parts).await
+    }
+}
+
+/// What a header alone says of a network: a blueprint without its rotary tables, which may need a tensor.
+pub struct Draft {
+    /// What it takes in memory.
+    pub budget: Budget,
+    /// Tokens that are wanted, whether they fit or not.
+    pub context_length: usize,
+    /// Whether the caller wanted them, or nobody said.
+    pub asked_for: bool,
+    spec: Spec,
+    plan: Plan,
+    recording: Recording,
+}
+
+impl Draft {
+    /// Plans a model of this `spec`, with plain weights brought into the format `quantize` if that is asked for.
+    ///
+    /// # Errors
+    /// As [`Blueprint::draw`], but for memory and sources.
+    pub fn new(
+        spec: Spec,
+        gguf: &Gguf,
+        context_length: Option<usize>,
+        quantize: Option<Target>,
+    ) -> Result<Self> {
+        let asked_for = context_length.is_some();
+        let context_length = context(&spec, context_length)?;
+        let (roles, mut plan) = Weights::plan(gguf, &spec)?;
+        if let Some(target) = quantize {
+            plan.quantize(target);
+        }
+        let recording = forward::record(&spec, &roles, Vec::new());
+        let budget = Budget::cpu(&plan, &recording, PREFILL_CHUNK, spec.vocab);
+        Ok(Self { budget, context_length, asked_for, spec, plan, recording })
+    }
+
+    /// Settles on a context that fits and reads the rotary divisors.
+    ///
+    /// # Errors
+    /// `out_of_memory`, before anything large is fetched; what the source fails with.
+    pub async fn finish(self, gguf: &Gguf, parts: &[Box<dyn Source>]) -> Result<Blueprint> {
+        let Self { budget, context_length, asked_for, spec, plan, mut recording } = self;
+        let context_length = budget.fit(context_length, asked_for, MEMORY_LIMIT)?;
+        for rope in &spec.ropes {
+            recording.ropes.push(rope_table(gguf, parts, rope, context_length).await?);
+        }
+        Ok(Blueprint { spec, context_length, plan, recording })
+    }
+}
+
 impl Network {
     /// Loads the weights that `gguf` describes from `parts`.
     ///
@@ -51,19 +131,30 @@ impl Network {
         cancel: &Cancel,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<Self> {
-        let Draft { spec, plan, mut recording, budget, context_length: wanted, asked_for } =
-            Draft::read(gguf, context_length)?;
-        // Before anything large is fetched.
-        let context_length = budget.fit(wanted, asked_for, MEMORY_LIMIT)?;
-        for rope in &spec.ropes {
-            recording.ropes.push(rope_table(gguf, parts, rope, context_length).await?);
-        }
+        let blueprint = Blueprint::draw(Spec::read(gguf)?, gguf, parts, context_length).await?;
+        Self::build(blueprint, gguf, parts, backend, cancel, on_bytes).await
+    }
+
+    /// Loads the weights that `blueprint`, drawn from the same `gguf`, asks for.
+    ///
+    /// # Errors
+    /// What the source fails with; `out_of_memory`, `aborted`.
+    pub async fn build(
+        blueprint: Blueprint,
+        gguf: &Gguf,
+        parts: &[Box<dyn Source>],
+        backend: Backend,
+        cancel: &Cancel,
+        on_bytes: &mut dyn FnMut(u64),
+    ) -> Result<Self> {
+        let Blueprint { spec, context_length, plan, recording } = blueprint;
         let can_rewind = recording.can_rewind();
         let mut engine = match backend {
             Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan)?),
             Backend::Naive => AnyEngine::Naive(NaiveEngine::new(recording, &plan)),
         };
-        weights::stream(gguf, parts, &plan, &mut engine, cancel, on_bytes).await?;
+        let mut sink = Quantizer::new(&mut engine, gguf, &plan);
+        weights::stream(gguf, parts, &plan, &mut sink, cancel, on_bytes).await?;
         Ok(Self { spec, context_length, engine, can_rewind })
     }
 
@@ -97,7 +188,12 @@ impl Network {
         first_logits: usize,
     ) -> Result<&mut [f32]> {
         if position + tokens.len() > self.context_length {
-            bail!(ContextOverflow, "{} tokens do not fit into a context of {}", position + tokens.len(), self.context_length);
+            bail!(
+                ContextOverflow,
+                "{} tokens do not fit into a context of {}",
+                position + tokens.len(),
+                self.context_length
+            );
         }
         if let Some(&token) = tokens.iter().find(|&&token| token as usize >= self.spec.vocab) {
             bail!(InvalidRequest, "token id {token} is outside the vocabulary of {}", self.spec.vocab);
@@ -111,48 +207,27 @@ impl Network {
     }
 }
 
-/// What a header alone says of a network.
-pub struct Draft {
-    spec: Spec,
-    plan: Plan,
-    /// Without its rope tables, which may need a tensor.
-    recording: Recording,
-    /// What it takes in memory.
-    pub budget: Budget,
-    /// Tokens that are wanted, whether they fit or not.
-    pub context_length: usize,
-    /// Whether the caller wanted them, or nobody said.
-    pub asked_for: bool,
-}
-
-impl Draft {
-    /// Reads the spec and plans the rest.
-    ///
-    /// # Errors
-    /// What reading the spec and the plan fails with; `invalid_request`.
-    pub fn read(gguf: &Gguf, context_length: Option<usize>) -> Result<Self> {
-        let spec = Spec::read(gguf)?;
-        let asked_for = context_length.is_some();
-        let context_length = context(&spec, context_length)?;
-        let (roles, plan) = Weights::plan(gguf, &spec)?;
-        let recording = forward::record(&spec, &roles, Vec::new());
-        let budget = Budget::cpu(&plan, &recording, PREFILL_CHUNK, spec.vocab);
-        Ok(Self { spec, plan, recording, budget, context_length, asked_for })
-    }
-}
-
 fn context(spec: &Spec, wanted: Option<usize>) -> Result<usize> {
     match wanted {
         Some(0) => bail!(InvalidRequest, "contextLength is 0"),
         Some(wanted) if wanted > spec.context_length => {
-            bail!(InvalidRequest, "contextLength is {wanted}, the model was trained for {}", spec.context_length)
+            bail!(
+                InvalidRequest,
+                "contextLength is {wanted}, the model was trained for {}",
+                spec.context_length
+            )
         }
         Some(wanted) => Ok(wanted),
         None => Ok(spec.context_length.min(DEFAULT_CONTEXT)),
     }
 }
 
-async fn rope_table(gguf: &Gguf, parts: &[Box<dyn Source>], rope: &RopeSpec, context: usize) -> Result<RopeTable> {
+async fn rope_table(
+    gguf: &Gguf,
+    parts: &[Box<dyn Source>],
+    rope: &RopeSpec,
+    context: usize,
+) -> Result<RopeTable> {
     let name = match rope.factors {
         RopeFactors::Absent => return Ok(rope.table(None)),
         RopeFactors::Always => "rope_freqs.weight",
@@ -160,7 +235,9 @@ async fn rope_table(gguf: &Gguf, parts: &[Box<dyn Source>], rope: &RopeSpec, con
         RopeFactors::ByContext { .. } => "rope_factors_short.weight",
     };
     let Some(tensor) = gguf.tensor(name) else { bail!(CorruptFile, "tensor {name} is missing") };
-    let Some(part) = parts.get(tensor.part) else { bail!(CorruptFile, "tensor {name} lies in a missing file") };
+    let Some(part) = parts.get(tensor.part) else {
+        bail!(CorruptFile, "tensor {name} lies in a missing file")
+    };
     if tensor.elements() < rope.dims / 2 {
         bail!(CorruptFile, "tensor {name} has {} elements, {} expected", tensor.elements(), rope.dims / 2);
     }

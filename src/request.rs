@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::sampler::Sampling;
+use crate::weights::Target;
 
 /// More stop strings than anybody needs.
 const MAX_STOPS: usize = 64;
@@ -32,6 +33,8 @@ pub struct LoadOptions {
     pub cache: Option<CacheChoice>,
     /// The file's SHA-256, in hexadecimal.
     pub sha256: Option<String>,
+    /// Brings weights that the files hold as F32, F16 or BF16 into this format.
+    pub quantize: Option<QuantizeChoice>,
     /// Cut the worker off from the network once loaded.
     pub seal: Option<bool>,
 }
@@ -54,6 +57,24 @@ pub enum BuildChoice {
     Auto,
     Simd,
     Relaxed,
+}
+
+/// What plain weights become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the option's own words")]
+pub enum QuantizeChoice {
+    Q8_0,
+    Q4_0,
+}
+
+impl From<QuantizeChoice> for Target {
+    fn from(choice: QuantizeChoice) -> Self {
+        match choice {
+            QuantizeChoice::Q8_0 => Target::Q8_0,
+            QuantizeChoice::Q4_0 => Target::Q4_0,
+        }
+    }
 }
 
 /// Where downloads are kept.
@@ -195,7 +216,11 @@ pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T> {
         let message = error.into_inner().to_string();
         // serde_json appends a position in a text that the caller never saw.
         let message = message.split(" at line ").next().unwrap_or_default().to_string();
-        let detail = if path == "." || message.contains(&format!("`{path}`")) { message } else { format!("{path}: {message}") };
+        let detail = if path == "." || message.contains(&format!("`{path}`")) {
+            message
+        } else {
+            format!("{path}: {message}")
+        };
         Error::new(ErrorKind::InvalidRequest, detail)
     })
 }

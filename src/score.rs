@@ -17,7 +17,12 @@ pub async fn log_probabilities(
     cancel: &Cancel,
 ) -> Result<Vec<f32>> {
     if ids.len() > network.context_length {
-        bail!(ContextOverflow, "the text has {} tokens, the context holds {}", ids.len(), network.context_length);
+        bail!(
+            ContextOverflow,
+            "the text has {} tokens, the context holds {}",
+            ids.len(),
+            network.context_length
+        );
     }
     let mut pace = Pace::start();
     let vocab = network.spec.vocab;

@@ -50,7 +50,12 @@ impl Session {
     ///
     /// # Errors
     /// What [`Network::run`] fails with; the session stays usable.
-    pub async fn extend<'a>(&mut self, network: &'a mut Network, tokens: &[u32], first_logits: usize) -> Result<&'a mut [f32]> {
+    pub async fn extend<'a>(
+        &mut self,
+        network: &'a mut Network,
+        tokens: &[u32],
+        first_logits: usize,
+    ) -> Result<&'a mut [f32]> {
         let position = self.tokens.len();
         let can_rewind = network.can_rewind();
         match network.run(self.sequence, tokens, position, first_logits).await {

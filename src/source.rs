@@ -6,15 +6,15 @@ use std::pin::Pin;
 
 use crate::error::Result;
 
+#[cfg(target_arch = "wasm32")]
+mod blob;
 #[cfg(not(target_arch = "wasm32"))]
 mod file;
 mod hashing;
-mod memory;
-mod replay;
-#[cfg(target_arch = "wasm32")]
-mod blob;
 #[cfg(target_arch = "wasm32")]
 mod http;
+mod memory;
+mod replay;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod retry;
 
@@ -22,9 +22,9 @@ mod retry;
 pub use blob::BlobSource;
 #[cfg(not(target_arch = "wasm32"))]
 pub use file::FileSource;
+pub use hashing::HashingSource;
 #[cfg(target_arch = "wasm32")]
 pub use http::{HttpSource, RequestRecord, requests};
-pub use hashing::HashingSource;
 pub use memory::MemorySource;
 pub use replay::ReplaySource;
 

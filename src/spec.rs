@@ -2,9 +2,10 @@
 //! metadata and from which tensors exist.
 //!
 //! This module is the only one that spells GGUF hyper-parameter keys. What follows from a family's name
-//! alone is a row of [`family`]'s table.
+//! alone is a row of [`FAMILIES`].
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod attention;
 mod family;
 mod keys;
 mod read;
@@ -44,6 +45,8 @@ pub struct Spec {
     pub parallel_residual: bool,
     /// Width of Gemma 4's per-layer embeddings.
     pub per_layer_input: Option<usize>,
+    /// Rows of queries and keys lie so that RoPE rotates neighbours: they are re-ordered at load.
+    pub interleaved_rope: bool,
     /// The layers.
     pub layers: Vec<LayerSpec>,
     /// Rotary embeddings in use; layers refer to them by index.

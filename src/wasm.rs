@@ -157,7 +157,8 @@ impl WasmModel {
     /// EngineStats JSON.
     pub fn stats(&self) -> String {
         let heap_bytes = core::arch::wasm32::memory_size(0) * 65536;
-        json!({ "heapBytes": heap_bytes, "gpuBytes": 0, "cachedTokens": self.model.cached_tokens() }).to_string()
+        json!({ "heapBytes": heap_bytes, "gpuBytes": 0, "cachedTokens": self.model.cached_tokens() })
+            .to_string()
     }
 
     /// Every request that the model's sources have made, as JSON.
@@ -186,7 +187,10 @@ async fn source(part: JsValue, signal: &AbortSignal) -> Result<Box<dyn Source>> 
     if let Some(bytes) = part.dyn_ref::<js_sys::Uint8Array>() {
         return Ok(Box::new(BlobSource::of_bytes(bytes)?));
     }
-    Err(Error::new(ErrorKind::InvalidRequest, "a model is a URL, a File, a Blob, an ArrayBuffer or a Uint8Array"))
+    Err(Error::new(
+        ErrorKind::InvalidRequest,
+        "a model is a URL, a File, a Blob, an ArrayBuffer or a Uint8Array",
+    ))
 }
 
 fn cancel(signal: &AbortSignal) -> Cancel {

@@ -7,11 +7,15 @@
 mod layer;
 mod order;
 mod plan;
+mod quantize;
 mod stream;
 
-pub use layer::{AttentionWeights, DeltaNetWeights, FeedForwardWeights, LayerWeights, MixerWeights, PerLayerWeights};
+pub use layer::{
+    AttentionWeights, DeltaNetWeights, FeedForwardWeights, LayerWeights, MixerWeights, PerLayerWeights,
+};
 pub use order::RowOrder;
 pub use plan::{MatrixPlan, Plan, VectorPlan};
+pub use quantize::{Quantizer, Target};
 pub use stream::{load_vector, stream};
 
 use crate::error::Result;
@@ -66,7 +70,10 @@ impl Weights {
                 })
             }
         };
-        let layers = (0..).zip(&spec.layers).map(|(index, layer)| layer::plan(&mut plan, spec, index, layer)).collect::<Result<_>>()?;
+        let layers = (0..)
+            .zip(&spec.layers)
+            .map(|(index, layer)| layer::plan(&mut plan, spec, index, layer))
+            .collect::<Result<_>>()?;
         let final_norm = if spec.family.final_norm_is_embd_norm { "token_embd_norm" } else { "output_norm" };
         let final_norm = plan.norm(final_norm, spec.hidden)?;
         let output = if gguf.tensor("output.weight").is_some() {

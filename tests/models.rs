@@ -78,10 +78,12 @@ fn the_comparison_can_fail() {
 fn trained_models_follow_their_goldens() {
     let Some(root) = common::assets("goldens/models") else { return };
     for (name, folder) in [("stories260K", "stories260K"), ("tinystories-656K", "tinystories-656K")] {
-        let golden: Value = serde_json::from_slice(&std::fs::read(root.join(format!("{name}.json"))).unwrap()).unwrap();
+        let golden: Value =
+            serde_json::from_slice(&std::fs::read(root.join(format!("{name}.json"))).unwrap()).unwrap();
         for (variant, expected) in golden["variants"].as_object().unwrap() {
             let weights = root.join("../../weights").join(folder);
-            let file = [format!("{name}-{variant}.gguf"), format!("{name}.gguf")].map(|file| weights.join(file));
+            let file =
+                [format!("{name}-{variant}.gguf"), format!("{name}.gguf")].map(|file| weights.join(file));
             let file = file.iter().find(|file| file.exists()).unwrap();
             let exact = matches!(variant.as_str(), "f32" | "f16" | "bf16");
             let stable = expected["llama_cpp_check"]["matching_prefix"].as_u64().unwrap() as usize;
@@ -92,7 +94,9 @@ fn trained_models_follow_their_goldens() {
                 let found = greedy(&mut network, &ids(&expected["prompt_ids"]), count);
                 assert_eq!(found, greedy_ids[..count], "{name} {variant} on {backend:?}");
                 if variant == "f32" {
-                    let logits = common::f32s(&std::fs::read(root.join(format!("{name}.eval_logits.f32.bin"))).unwrap());
+                    let logits = common::f32s(
+                        &std::fs::read(root.join(format!("{name}.eval_logits.f32.bin"))).unwrap(),
+                    );
                     let (max, _) = distance(&prefill(&mut network, &ids(&expected["eval_ids"])), &logits);
                     assert!(max < tolerance::F32_LOGITS, "{name} on {backend:?}: logits are off by {max}");
                 }
@@ -103,7 +107,8 @@ fn trained_models_follow_their_goldens() {
 
 /// One model of the architecture goldens on one engine; says what is wrong, if anything.
 fn check_architecture(folder: &Path, name: &str, backend: Backend) -> Result<(), String> {
-    let golden: Value = serde_json::from_slice(&std::fs::read(folder.join(format!("{name}.json"))).unwrap()).unwrap();
+    let golden: Value =
+        serde_json::from_slice(&std::fs::read(folder.join(format!("{name}.json"))).unwrap()).unwrap();
     let expected = common::f32s(&std::fs::read(folder.join(format!("{name}.logits.f32.bin"))).unwrap());
     let mut network = load(&folder.join(format!("{name}.gguf")), backend, None);
     let prompt = ids(&golden["prompt_ids"]);

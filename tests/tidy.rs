@@ -39,7 +39,9 @@ fn sources(folder: &str, extensions: &[&str]) -> Vec<(String, String)> {
 fn only_in(folder: &str, word: &str, allowed: &[&str]) {
     let strays: Vec<String> = sources(folder, &[".rs"])
         .into_iter()
-        .filter(|(path, text)| text.contains(word) && !allowed.iter().any(|allowed| path.starts_with(allowed)))
+        .filter(|(path, text)| {
+            text.contains(word) && !allowed.iter().any(|allowed| path.starts_with(allowed))
+        })
         .map(|(path, _)| path)
         .collect();
     assert!(strays.is_empty(), "{word:?} belongs to {allowed:?}, not to {strays:?}");
@@ -93,7 +95,8 @@ fn platforms_are_chosen_at_modules() {
         let lines: Vec<&str> = text.lines().collect();
         for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.contains("target_arch")) {
             let next = lines[number + 1..].iter().find(|line| !line.trim_start().starts_with("#[")).unwrap();
-            let declares = ["mod ", "pub mod ", "pub use ", "use "].iter().any(|start| next.starts_with(start));
+            let declares =
+                ["mod ", "pub mod ", "pub use ", "use "].iter().any(|start| next.starts_with(start));
             assert!(declares, "{path}:{}: {}", number + 1, line.trim());
         }
     }

@@ -20,7 +20,7 @@ const tabmind = {
           ignore_eos: true,
         });
         return {
-          promptTokens: answer.timings.prompt_tokens,
+          promptTokens: answer.usage.prompt_tokens,
           promptMs: answer.timings.prompt_ms,
           tokens: answer.timings.completion_tokens,
           decodeMs: answer.timings.decode_ms,
@@ -66,7 +66,7 @@ const wllama = {
           },
         });
         return {
-          promptTokens: timings.prompt_n,
+          promptTokens: timings.prompt_n + (timings.cache_n ?? 0),
           promptMs: timings.prompt_ms,
           tokens: timings.predicted_n,
           decodeMs: timings.predicted_ms,

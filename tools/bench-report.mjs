@@ -51,7 +51,7 @@ function rowsOf(engine, version, turns, nPrompt) {
   const resultsAt = (index) => turns.map(({ results }) => results[index]);
   const rows = [row("load", 1, 0, turns.map(({ opened }) => opened.loadMs), "ms")];
   for (const [index, length] of lengths.entries()) {
-    const speeds = resultsAt(index).map(({ promptMs }) => (length / promptMs) * 1000);
+    const speeds = resultsAt(index).map(({ cachedTokens, promptMs }) => ((length - cachedTokens) / promptMs) * 1000);
     rows.push(row("prefill", length, 0, speeds, "tok/s"));
   }
   for (const [index, length] of lengths.entries()) {

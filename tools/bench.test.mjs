@@ -11,7 +11,7 @@ test("the median", () => {
   assert.equal(median([4, 1, 3, 2]), 2.5);
 });
 
-const result = (promptTokens, promptMs, decodeMs) => ({ promptTokens, promptMs, decodeMs, tokens: 11 });
+const result = (promptTokens, promptMs, decodeMs) => ({ promptTokens, cachedTokens: 0, promptMs, decodeMs, tokens: 11 });
 const measured = {
   model: "m.gguf",
   backend: "cpu",

@@ -23,6 +23,8 @@ const back = byId("picker-back", HTMLButtonElement);
 
 /** @type {import("./tabmind.js").Engine | null} */
 let engine = null;
+/** what the page calls the model */
+let name = "";
 /** @type {Choice | null} the last model asked for: "try again" and "load again" mean this one */
 let lastChoice = null;
 /** @type {AbortController | null} */
@@ -55,7 +57,7 @@ function showState(state) {
 
 function showPicker() {
   for (const view of allViews) view.stop();
-  if (engine) back.textContent = `Back to ${engine.info.name}`;
+  if (engine) back.setAttribute("aria-label", `Back to ${name}`);
   showState("empty");
 }
 
@@ -68,7 +70,7 @@ function backToWork() {
 async function closeEngine() {
   const old = engine;
   engine = null;
-  for (const view of allViews) view.setEngine(null);
+  for (const view of allViews) view.setEngine(null, "");
   try {
     await old?.close();
   } catch (error) {
@@ -90,7 +92,7 @@ async function loadModel(choice) {
     await closeEngine();
     const ready = await load(choice.source, { ...choice.options, signal: controller.signal, onProgress: progress.update });
     loading = null;
-    useEngine(ready);
+    useEngine(ready, choice.name);
   } catch (error) {
     loading = null;
     showState("empty");
@@ -98,12 +100,25 @@ async function loadModel(choice) {
   }
 }
 
-/** @param {import("./tabmind.js").Engine} ready */
-function useEngine(ready) {
+/**
+ * Some files call themselves nothing, or after their architecture; what the user chose says more then.
+ * @param {import("./tabmind.js").EngineInfo} info
+ * @param {string} chosenName
+ */
+function nameOf(info, chosenName) {
+  return info.name && info.name !== info.architecture ? info.name : chosenName.replace(/\.gguf$/, "");
+}
+
+/**
+ * @param {import("./tabmind.js").Engine} ready
+ * @param {string} chosenName
+ */
+function useEngine(ready, chosenName) {
   engine = ready;
-  showModelFacts(ready.info);
+  name = nameOf(ready.info, chosenName);
+  showModelFacts(ready.info, name);
   network.watch(ready);
-  for (const view of allViews) view.setEngine(ready);
+  for (const view of allViews) view.setEngine(ready, name);
   // A model without a chat template can only continue a text, so it begins there.
   const tab = ready.info.hasChatTemplate === false ? "tab-complete" : "tab-chat";
   tabs.select(tab);

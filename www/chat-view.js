@@ -30,6 +30,7 @@ export function createChatView({ settings, waysOut, onBusy, goToComplete }) {
   let turns = [];
   /** @type {Engine | null} */
   let engine = null;
+  let name = "";
   /** @type {Generation | null} */
   let running = null;
 
@@ -51,12 +52,12 @@ export function createChatView({ settings, waysOut, onBusy, goToComplete }) {
     empty.replaceChildren(
       ...(engine.info.hasChatTemplate === false
         ? [
-            el("p", { class: "empty-title" }, `${engine.info.name} has no chat template`),
+            el("p", { class: "empty-title" }, `${name} has no chat template`),
             el("p", {}, "It was made to continue a text, not to answer messages."),
             el("p", {}, el("button", { type: "button", onclick: goToComplete }, "Continue a text instead")),
           ]
         : [
-            el("p", { class: "empty-title" }, `Ask ${engine.info.name}`),
+            el("p", { class: "empty-title" }, `Ask ${name}`),
             el("p", {}, "It answers from this tab’s memory. Small models make things up: check what matters."),
             el("div", { class: "samples" }, ...SAMPLES.map((sample) => el("button", { type: "button", onclick: () => void ask(sample) }, sample))),
           ]),
@@ -83,11 +84,12 @@ export function createChatView({ settings, waysOut, onBusy, goToComplete }) {
     clearError(errorSlot);
     const asked = addMessage("user", "You");
     asked.body.textContent = question;
-    const answer = addMessage("assistant", current.info.name);
+    const answer = addMessage("assistant", name);
     answer.node.classList.add("streaming");
     input.value = "";
 
     const generation = new Generation((text, numbers) => {
+      if (running !== generation) return; // "New chat" has thrown this answer away
       renderMarkdown(answer.body, text);
       stats.textContent = describeStats(numbers);
       follow.keep();
@@ -101,6 +103,7 @@ export function createChatView({ settings, waysOut, onBusy, goToComplete }) {
       current.chat.completions.create({ messages: history, ...chosen.sampling, stream: true, stream_options: { include_usage: true } }, { signal }),
     );
 
+    if (running !== generation) return;
     running = null;
     answer.node.classList.remove("streaming");
     if (outcome.text) {
@@ -134,10 +137,12 @@ export function createChatView({ settings, waysOut, onBusy, goToComplete }) {
 
   function clear() {
     running?.stop();
+    running = null;
     turns = [];
     messages.replaceChildren();
     clearError(errorSlot);
     stats.textContent = "";
+    status.textContent = "";
     showState();
     input.focus();
   }
@@ -156,10 +161,14 @@ export function createChatView({ settings, waysOut, onBusy, goToComplete }) {
   startOver.addEventListener("click", clear);
 
   return {
-    /** @param {Engine | null} next */
-    setEngine(next) {
+    /**
+     * @param {Engine | null} next
+     * @param {string} nextName
+     */
+    setEngine(next, nextName) {
       running?.stop();
       engine = next;
+      name = nextName;
       clearError(errorSlot);
       fillEmpty();
       showState();

@@ -13,9 +13,12 @@ export function showDeviceFacts() {
   ]);
 }
 
-/** @param {import("./tabmind.js").EngineInfo} info */
-export function showModelFacts(info) {
-  byId("model-name", HTMLElement).textContent = info.name;
+/**
+ * @param {import("./tabmind.js").EngineInfo} info
+ * @param {string} name
+ */
+export function showModelFacts(info, name) {
+  byId("model-name", HTMLElement).textContent = name;
   setFacts(byId("model-facts", HTMLElement), [
     ["Architecture", info.architecture],
     ["Quantization", info.quantization],

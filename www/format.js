@@ -42,10 +42,19 @@ export function duration(ms) {
 }
 
 /**
+ * Time still to wait: whole seconds, for it is an estimate.
+ * @param {number} seconds
+ */
+export function remaining(seconds) {
+  const whole = Math.ceil(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.ceil(seconds / 60)} min`;
+}
+
+/**
  * @param {number} perSecond
  */
 export function tokenRate(perSecond) {
-  return `${perSecond.toFixed(perSecond >= 100 ? 0 : 1)} tok/s`;
+  return `${perSecond >= 100 ? integer(perSecond) : perSecond.toFixed(1)} tok/s`;
 }
 
 /**

@@ -46,8 +46,8 @@ export class Generation {
         if (this.#take(chunk) === "length") ending = "length";
       }
     } catch (caught) {
-      const stopped = this.#controller.signal.aborted && caught instanceof DOMException && caught.name === "AbortError";
-      ending = stopped ? "stopped" : "failed";
+      // After a stop every ending is the one that was asked for, also "closed" when the model was changed in mid-sentence.
+      ending = this.#controller.signal.aborted ? "stopped" : "failed";
       error = caught;
     }
     cancelAnimationFrame(this.#frame);

@@ -78,7 +78,8 @@ function startsBlock(line, depth) {
  * @param {number} start
  */
 function listEnd(lines, start) {
-  const ordered = isOrdered(lines[start] ?? "");
+  const first = lines[start] ?? "";
+  const ordered = isOrdered(first);
   let end = start + 1;
   let afterBlank = false;
   for (let at = end; at < lines.length; at += 1) {
@@ -87,7 +88,7 @@ function listEnd(lines, start) {
       afterBlank = true;
       continue;
     }
-    const isItem = ITEM.test(line);
+    const isItem = isSibling(line, first);
     if (isItem && isOrdered(line) !== ordered) break;
     const belongs = isItem || /^ {2,}/.test(line) || (!afterBlank && !FENCE.test(line) && !HEADING.test(line));
     if (!belongs) break;
@@ -96,6 +97,16 @@ function listEnd(lines, start) {
   }
   return end;
 }
+
+/**
+ * Whether a line is an item of the list that `first` begins, and not of a list inside it, which is indented by two or more.
+ * @param {string} line
+ * @param {string} first
+ */
+const isSibling = (line, first) => ITEM.test(line) && indentOf(line) < indentOf(first) + 2;
+
+/** @param {string} line */
+const indentOf = (line) => line.length - line.trimStart().length;
 
 /** @param {string} line */
 const isOrdered = (line) => /^\s*\d/.test(line);
@@ -130,13 +141,12 @@ function list(lines, source, depth) {
   const items = [];
   let indent = 0;
   for (const line of lines) {
-    const marker = ITEM.exec(line);
+    const marker = isSibling(line, lines[0] ?? "") ? ITEM.exec(line) : null;
     if (marker) {
       indent = Math.min(marker[0].length, (marker[1] ?? "").length + (marker[2] ?? "").length + 1);
       items.push([line.slice(marker[0].length)]);
     } else {
-      const own = line.length - line.trimStart().length;
-      items.at(-1)?.push(line.slice(Math.min(own, Math.max(indent, 2))));
+      items.at(-1)?.push(line.slice(Math.min(indentOf(line), Math.max(indent, 2))));
     }
   }
   const ordered = isOrdered(lines[0] ?? "");

@@ -10,6 +10,8 @@ import * as format from "./format.js";
  */
 
 const LIST_URL = new URL("./models.json", import.meta.url);
+/** A server that is slow to tell what it offers must not keep the picker away. */
+const LIST_TIMEOUT_MS = 2000;
 
 /**
  * @param {{ onChoose: (choice: Choice) => void, canChoose: () => boolean }} wiring
@@ -75,6 +77,7 @@ export function createModelPicker({ onChoose, canChoose }) {
         ),
       ),
     );
+    card.classList.remove("pending");
   });
 
   return {
@@ -116,7 +119,7 @@ function describeAddressProblem(address) {
  */
 async function fetchOffers() {
   try {
-    const response = await fetch(LIST_URL);
+    const response = await fetch(LIST_URL, { signal: AbortSignal.timeout(LIST_TIMEOUT_MS) });
     const offers = response.ok ? await response.json() : [];
     return Array.isArray(offers) ? offers.filter(isOffer) : [];
   } catch {

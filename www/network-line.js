@@ -24,8 +24,8 @@ export function createNetworkLine() {
     const requests = engine?.networkRequests() ?? [];
     const since = requests.length - requestsWhenReady;
     const received = requests.slice(0, requestsWhenReady).reduce((sum, request) => sum + request.bytes, 0);
-    setText(line, engine ? describeSince(since) : unlistedHost ? `A model was asked for from ${unlistedHost}. Nothing you typed left this tab.` : "Nothing has left this tab but the requests for this page’s own files.");
-    setText(earlier, engine ? `Before: ${requestsWhenReady === 0 ? "no request" : format.plural(requestsWhenReady, "request")}, ${format.bytes(received)} received.` : "");
+    setText(line, engine ? describeSince(since) : describeUnlisted(unlistedHost));
+    setText(earlier, engine ? describeBefore(requestsWhenReady, received) : "");
     details.classList.toggle("loud", since > 0);
     explain.textContent = engine
       ? "Every request the engine made, from its own log. They fetch the engine and the model; what you type is in none of them."
@@ -59,9 +59,22 @@ export function createNetworkLine() {
   };
 }
 
+/** @param {string | null} host */
+function describeUnlisted(host) {
+  return host ? `A model was asked for from ${host}. Nothing you typed left this tab.` : "Nothing has left this tab but the requests for this page’s own files.";
+}
+
 /** @param {number} count */
 function describeSince(count) {
-  return count === 0 ? "Nothing has left this tab since the model was ready." : `${format.plural(count, "request")} left this tab since the model was ready.`;
+  return `Since loading, ${count === 0 ? "nothing has" : `${format.plural(count, "request")} ${count === 1 ? "has" : "have"}`} left this tab.`;
+}
+
+/**
+ * @param {number} count
+ * @param {number} bytes
+ */
+function describeBefore(count, bytes) {
+  return count === 0 ? "Before: no request." : `Before: ${format.plural(count, "request")}, ${format.bytes(bytes)} received.`;
 }
 
 /**

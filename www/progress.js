@@ -81,7 +81,7 @@ export function createProgress(onCancel) {
     if (!oldest || now - oldest.at < 250) return "";
     const perSecond = ((loaded - oldest.loaded) / (now - oldest.at)) * 1000;
     if (perSecond <= 0) return "waiting";
-    const left = total > loaded ? `, ${format.duration(((total - loaded) / perSecond) * 1000)} left` : "";
+    const left = total > loaded ? `, ${format.remaining((total - loaded) / perSecond)} left` : "";
     return `${format.bytes(perSecond)}/s${left}`;
   }
 

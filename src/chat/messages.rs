@@ -44,7 +44,9 @@ fn check_message(index: usize, message: &Value) -> Result<Value> {
         }
         None | Some(Value::Null) if fields.contains_key("tool_calls") => {}
         None | Some(Value::Null) => bail!(InvalidRequest, "messages[{index}].content is missing"),
-        Some(_) => bail!(InvalidRequest, "messages[{index}].content: a string or an array of text parts is expected"),
+        Some(_) => {
+            bail!(InvalidRequest, "messages[{index}].content: a string or an array of text parts is expected")
+        }
     }
     Ok(Value::Object(fields))
 }
@@ -55,7 +57,10 @@ fn joined(index: usize, parts: &[Value]) -> Result<String> {
         let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
         match part.get("text").and_then(Value::as_str).filter(|_| kind == "text") {
             Some(piece) => text.push_str(piece),
-            None => bail!(InvalidRequest, "messages[{index}].content[{at}] has type {kind:?}; only \"text\" is supported"),
+            None => bail!(
+                InvalidRequest,
+                "messages[{index}].content[{at}] has type {kind:?}; only \"text\" is supported"
+            ),
         }
     }
     Ok(text)

@@ -4,7 +4,9 @@
 mod activations;
 mod attention;
 mod experts;
+mod lane;
 mod linear;
+mod math;
 mod matrix;
 mod project;
 #[cfg_attr(target_arch = "wasm32", path = "cpu/simd_wasm.rs")]
@@ -38,7 +40,8 @@ impl CpuEngine {
     /// # Errors
     /// `out_of_memory`
     pub fn new(recording: Recording, plan: &Plan) -> Result<Self> {
-        let matrices = plan.matrices.iter().map(|matrix| Matrix::new(matrix.format, matrix.order.len(), matrix.columns));
+        let matrices =
+            plan.matrices.iter().map(|matrix| Matrix::new(matrix.format, matrix.order.len(), matrix.columns));
         let memory = Memory {
             vectors: vec![Vec::new(); plan.vectors.len()],
             ropes: recording.ropes.clone(),
@@ -108,9 +111,11 @@ fn zeroed<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
 impl Engine for CpuEngine {
     fn open(&mut self, context: usize) -> Result<SequenceId> {
         let cache = |width: usize| zeroed(context * width, "the key-value cache");
-        let caches = self.recording.caches.iter().map(|shape| {
-            Ok(Cache { keys: cache(shape.key_width)?, values: cache(shape.value_width)? })
-        });
+        let caches = self
+            .recording
+            .caches
+            .iter()
+            .map(|shape| Ok(Cache { keys: cache(shape.key_width)?, values: cache(shape.value_width)? }));
         let caches = caches.collect::<Result<_>>()?;
         let states = self.recording.states.iter().map(|&len| vec![0.0; len]).collect();
         self.sequences.push(Some(SequenceState { caches, states }));

@@ -54,7 +54,9 @@ impl<'a> Cursor<'a> {
         }
         match self.file_len {
             Some(file_len) if at + len > file_len => {
-                let detail = format!("the file ends inside its header: {what} at byte {at} needs {len} bytes, the file has {file_len}");
+                let detail = format!(
+                    "the file ends inside its header: {what} at byte {at} needs {len} bytes, the file has {file_len}"
+                );
                 Err(Error::new(ErrorKind::TruncatedFile, detail)
                     .with_hint("The download was probably cut off: fetch the file again.")
                     .into())
@@ -66,7 +68,7 @@ impl<'a> Cursor<'a> {
     /// Checks an element count against the bytes that are left; returns it as a `usize`.
     pub fn count(&mut self, min_bytes_each: u64, what: &str) -> Result<usize, Stop> {
         let count = self.u64(what)?;
-        let bytes = count.checked_mul(min_bytes_each).unwrap_or(u64::MAX);
+        let bytes = count.saturating_mul(min_bytes_each);
         self.expect_left(bytes, what)?;
         usize::try_from(count)
             .map_err(|_| Error::new(ErrorKind::CorruptFile, format!("{what} counts {count}")).into())

@@ -53,7 +53,7 @@ fn header(cursor: &mut Cursor<'_>, prefix: &[u8]) -> Result<Header, Stop> {
     check_magic(prefix)?;
     cursor.take(4, "the magic")?;
     let version = cursor.u32("the version")?;
-    if version.swap_bytes() < 16 {
+    if version != 0 && version.swap_bytes() < 16 {
         let detail = "the file is big-endian".to_string();
         return Err(Error::new(ErrorKind::UnsupportedVersion, detail)
             .with_hint("Convert it with gguf_convert_endian.py.")
@@ -85,7 +85,12 @@ fn header(cursor: &mut Cursor<'_>, prefix: &[u8]) -> Result<Header, Stop> {
     for tensor in &mut tensors {
         tensor.offset = match tensor.offset.checked_add(data_start) {
             Some(offset) => offset,
-            None => return fail(ErrorKind::CorruptFile, format!("tensor {} has an impossible offset", tensor.name)),
+            None => {
+                return fail(
+                    ErrorKind::CorruptFile,
+                    format!("tensor {} has an impossible offset", tensor.name),
+                );
+            }
         };
     }
     Ok(Header { version, metadata, tensors })
@@ -99,7 +104,8 @@ fn check_magic(prefix: &[u8]) -> Result<(), Stop> {
     if prefix.get(..compared) == MAGIC.get(..compared) {
         return Ok(());
     }
-    let start = String::from_utf8_lossy(prefix.get(..prefix.len().min(64)).unwrap_or_default()).to_lowercase();
+    let start =
+        String::from_utf8_lossy(prefix.get(..prefix.len().min(64)).unwrap_or_default()).to_lowercase();
     let start = start.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     if start.starts_with("<!doctype") || start.starts_with("<html") || start.starts_with("<?xml") {
         let detail = "found a web page where a GGUF file was expected".to_string();
@@ -107,12 +113,26 @@ fn check_magic(prefix: &[u8]) -> Result<(), Stop> {
             .with_hint("The URL probably leads to a page about the file, or to a login or error page: use the direct link.")
             .into());
     }
+    // A safetensors file: eight bytes of length, then JSON.
+    if prefix.get(8) == Some(&b'{') {
+        let detail = "found a single safetensors file where a GGUF file was expected".to_string();
+        return Err(Error::new(ErrorKind::NotGguf, detail)
+            .with_hint("Give config.json, tokenizer.json, tokenizer_config.json and every .safetensors file of the model together.")
+            .into());
+    }
     let found: Vec<String> = prefix.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    fail(ErrorKind::NotGguf, format!("the file begins with {} where `GGUF` (47 47 55 46) was expected", found.join(" ")))
+    fail(
+        ErrorKind::NotGguf,
+        format!("the file begins with {} where `GGUF` (47 47 55 46) was expected", found.join(" ")),
+    )
 }
 
 fn alignment(metadata: &Metadata) -> Result<u64, Stop> {
-    let alignment = metadata.u64("general.alignment").unwrap_or(DEFAULT_ALIGNMENT);
+    let alignment = match metadata.get("general.alignment") {
+        None => DEFAULT_ALIGNMENT,
+        // Of a wrong type: no power of two.
+        Some(_) => metadata.u64("general.alignment").unwrap_or(0),
+    };
     if !alignment.is_power_of_two() || alignment > 1 << 20 {
         return fail(ErrorKind::CorruptFile, format!("general.alignment is {alignment}"));
     }
@@ -159,7 +179,10 @@ fn array(cursor: &mut Cursor<'_>, key: &str, depth: u32) -> Result<Array, Stop> 
         8 | 10..=12 => 8,
         9 => 12,
         other => {
-            return fail(ErrorKind::CorruptFile, format!("metadata key {key} is an array of unknown type {other}"));
+            return fail(
+                ErrorKind::CorruptFile,
+                format!("metadata key {key} is an array of unknown type {other}"),
+            );
         }
     };
     let count = cursor.count(min_bytes, key)?;
@@ -206,7 +229,9 @@ fn tensor(cursor: &mut Cursor<'_>, alignment: u64) -> Result<TensorInfo, Stop> {
     let mut elements: u64 = 1;
     for _ in 0..n_dims {
         let extent = cursor.u64(&name)?;
-        let product = elements.checked_mul(extent).filter(|&n| n > 0 && n < 1 << 40);
+        // All products of extents are taken as `usize` later.
+        let product =
+            elements.checked_mul(extent).filter(|&n| n > 0 && n < 1 << 40 && usize::try_from(n).is_ok());
         let (Some(product), Ok(extent)) = (product, usize::try_from(extent)) else {
             return fail(ErrorKind::CorruptFile, format!("tensor {name} has an impossible shape"));
         };
@@ -217,7 +242,10 @@ fn tensor(cursor: &mut Cursor<'_>, alignment: u64) -> Result<TensorInfo, Stop> {
     let format = Format::from_ggml_id(id, &name)?;
     let columns = shape.first().copied().unwrap_or(1);
     if columns % format.block_len() != 0 {
-        let detail = format!("tensor {name} has rows of {columns}, no multiple of {format:?}'s block of {}", format.block_len());
+        let detail = format!(
+            "tensor {name} has rows of {columns}, no multiple of {format:?}'s block of {}",
+            format.block_len()
+        );
         return fail(ErrorKind::CorruptFile, detail);
     }
     let bytes = elements / format.block_len() as u64 * format.block_bytes() as u64;

@@ -91,7 +91,9 @@ impl DeltaNet {
         let size = self.key_dim * self.value_dim;
         let state = &mut m.sequence.states[self.state][head * size..][..size];
         state.iter_mut().for_each(|s| *s *= decay);
-        let column = |state: &[f32], j: usize| -> Vec<f32> { state.iter().skip(j).step_by(self.value_dim).copied().collect() };
+        let column = |state: &[f32], j: usize| -> Vec<f32> {
+            state.iter().skip(j).step_by(self.value_dim).copied().collect()
+        };
         for j in 0..self.value_dim {
             let delta = beta * (v[j] - dot(&column(state, j), k));
             k.iter().enumerate().for_each(|(i, k)| state[i * self.value_dim + j] += k * delta);

@@ -18,7 +18,8 @@ impl Embed {
     /// The naive twin.
     pub fn naive(&self, m: &mut Memory) {
         for t in 0..m.tokens.len() {
-            let row: Vec<f32> = m.matrix(self.table).row(m.tokens[t] as usize).iter().map(|w| w * self.scale).collect();
+            let row: Vec<f32> =
+                m.matrix(self.table).row(m.tokens[t] as usize).iter().map(|w| w * self.scale).collect();
             m.slice_mut(self.y, t).copy_from_slice(&row);
         }
     }

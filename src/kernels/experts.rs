@@ -75,7 +75,8 @@ impl Experts {
                     .collect();
                 let down = m.matrix(self.down);
                 let hidden = x.len();
-                let out: Vec<f32> = (0..hidden).map(|row| dot(down.row(expert * hidden + row), &act)).collect();
+                let out: Vec<f32> =
+                    (0..hidden).map(|row| dot(down.row(expert * hidden + row), &act)).collect();
                 let y = m.slice_mut(self.y, t);
                 y.iter_mut().zip(out).for_each(|(y, out)| *y += self.scale * weight * out);
             }

@@ -90,7 +90,11 @@ impl Memory {
     }
 
     /// Rotates `head` (one head's query or key) for `position`: pairs (i, i + n), n frequencies.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "angles in f64, values in f32")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "angles in f64, values in f32"
+    )]
     pub fn rotate(&self, rope: usize, position: usize, head: &mut [f32]) {
         let RopeTable { frequencies, scale } = &self.ropes[rope];
         let half = frequencies.len();

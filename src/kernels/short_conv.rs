@@ -32,7 +32,9 @@ impl ShortConv {
             seen.extend(b.iter().zip(x).map(|(b, x)| b * x));
             let kernel = m.vector(self.kernel).to_vec();
             for channel in 0..channels {
-                let sum: f32 = (0..self.taps).map(|j| kernel[channel * self.taps + j] * seen[j * channels + channel]).sum();
+                let sum: f32 = (0..self.taps)
+                    .map(|j| kernel[channel * self.taps + j] * seen[j * channels + channel])
+                    .sum();
                 m.slice_mut(self.y, t)[channel] = c[channel] * sum;
             }
             m.sequence.states[self.state].copy_from_slice(&seen[channels..]);

@@ -29,8 +29,11 @@ impl BlobSource {
     #[allow(clippy::cast_precision_loss, reason = "offsets are below 2^53")]
     async fn read_slice(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
         let failed = |_| {
-            Error::new(ErrorKind::TruncatedFile, "the file can no longer be read: it was changed, moved or deleted")
-                .with_hint("Choose the file again.")
+            Error::new(
+                ErrorKind::TruncatedFile,
+                "the file can no longer be read: it was changed, moved or deleted",
+            )
+            .with_hint("Choose the file again.")
         };
         let slice = self.0.slice_with_f64_and_f64(offset as f64, (offset + len) as f64).map_err(failed)?;
         let buffer = JsFuture::from(slice.array_buffer()).await.map_err(failed)?;
@@ -39,7 +42,11 @@ impl BlobSource {
 }
 
 impl Source for BlobSource {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes are whole and not negative")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "sizes are whole and not negative"
+    )]
     fn len(&self) -> Option<u64> {
         Some(self.0.size() as u64)
     }

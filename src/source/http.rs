@@ -41,8 +41,13 @@ impl HttpSource {
             Some(name) => hub_url(name)?,
             None => url.to_string(),
         };
-        let source =
-            Self { url, signal, version: RefCell::default(), connection: RefCell::default(), reached: Cell::new(0) };
+        let source = Self {
+            url,
+            signal,
+            version: RefCell::default(),
+            connection: RefCell::default(),
+            reached: Cell::new(0),
+        };
         source.read_range(0, 0).await?;
         Ok(source)
     }

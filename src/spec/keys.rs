@@ -3,8 +3,10 @@
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::gguf::{Array, Metadata, Value};
 
-/// Numbers beyond this are damage: no dimension of a model is as large.
-const MAX_DIMENSION: u64 = 1 << 31;
+/// Numbers beyond this are damage: no dimension or context of a model is as large.
+const MAX_DIMENSION: u64 = 1 << 24;
+/// No matrix has more rows; small enough that sums of a few of them fit into 32 bits.
+const MAX_ROWS: usize = 1 << 29;
 
 pub(super) struct Keys<'a> {
     pub metadata: &'a Metadata,
@@ -50,9 +52,15 @@ impl Keys<'_> {
     pub fn per_layer(&self, key: &str, layer: usize) -> Result<Option<usize>> {
         match self.metadata.get(&self.name(key)) {
             Some(Value::Array(Array::Ints(values))) => {
-                let value = values.get(layer).and_then(|&v| usize::try_from(v).ok()).filter(|&v| v as u64 <= MAX_DIMENSION);
+                let value = values
+                    .get(layer)
+                    .and_then(|&v| usize::try_from(v).ok())
+                    .filter(|&v| v as u64 <= MAX_DIMENSION);
                 value.map(Some).ok_or_else(|| {
-                    Error::new(ErrorKind::CorruptFile, format!("metadata key {} has no sensible entry for layer {layer}", self.name(key)))
+                    Error::new(
+                        ErrorKind::CorruptFile,
+                        format!("metadata key {} has no sensible entry for layer {layer}", self.name(key)),
+                    )
                 })
             }
             _ => self.optional(key),
@@ -68,11 +76,31 @@ impl Keys<'_> {
         let name = self.name(key);
         match self.metadata.get(&name) {
             None => Ok(None),
-            Some(_) => match self.metadata.f64(&name).filter(|v| v.is_finite()) {
-                Some(value) => Ok(Some(value as f32)),
+            Some(_) => match self.metadata.f64(&name).map(|value| value as f32).filter(|v| v.is_finite()) {
+                Some(value) => Ok(Some(value)),
                 None => bail!(CorruptFile, "metadata key {name} is no finite number"),
             },
         }
+    }
+
+    /// The product of dimensions, which some matrix has as rows.
+    ///
+    /// # Errors
+    /// `corrupt_file` naming `what` if it is larger than any model's.
+    pub fn rows(&self, what: &str, dimensions: &[usize]) -> Result<usize> {
+        let product = dimensions
+            .iter()
+            .try_fold(1usize, |product, &n| product.checked_mul(n))
+            .filter(|&n| n <= MAX_ROWS);
+        product.ok_or_else(|| {
+            Error::new(
+                ErrorKind::CorruptFile,
+                format!(
+                    "metadata keys {} describe {what} of {dimensions:?}: no model has as many",
+                    self.name("*")
+                ),
+            )
+        })
     }
 
     pub fn bool(&self, key: &str) -> Option<bool> {

@@ -1,13 +1,10 @@
 //! Reads a [`Spec`] from a file's metadata and table of tensors.
 
-use super::family::{AttentionScale, FAMILIES, Family, WindowRule};
+use super::family::{FAMILIES, Family};
 use super::keys::Keys;
-use super::{
-    AttentionSpec, DeltaNetSpec, ExpertsSpec, FeedForward, LayerSpec, Mixer, QkNorm, RopeSpec, Spec,
-};
+use super::{DeltaNetSpec, ExpertsSpec, FeedForward, LayerSpec, Mixer, RopeSpec, Spec};
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::gguf::{Gguf, TensorInfo};
-use crate::kernels::attention::QueryTemperature;
 use crate::kernels::experts::Gating;
 
 /// More layers than any model has: a larger count is damage.
@@ -25,17 +22,20 @@ impl Spec {
         };
         let Some(family) = FAMILIES.iter().find(|family| family.name == name) else {
             let known: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
-            return Err(Error::new(ErrorKind::UnsupportedArchitecture, format!("general.architecture is {name:?}"))
-                .with_hint(format!("Supported are: {}.", known.join(", "))));
+            return Err(Error::new(
+                ErrorKind::UnsupportedArchitecture,
+                format!("general.architecture is {name:?}"),
+            )
+            .with_hint(format!("Supported are: {}.", known.join(", "))));
         };
         Reader { gguf, keys: Keys { metadata: &gguf.metadata, family: name }, family }.spec()
     }
 }
 
-struct Reader<'a> {
-    gguf: &'a Gguf,
-    keys: Keys<'a>,
-    family: &'static Family,
+pub(super) struct Reader<'a> {
+    pub gguf: &'a Gguf,
+    pub keys: Keys<'a>,
+    pub family: &'static Family,
 }
 
 impl Reader<'_> {
@@ -45,7 +45,15 @@ impl Reader<'_> {
         let hidden = keys.required("embedding_length")?;
         let embeddings = self.tensor("token_embd.weight")?;
         if embeddings.columns() != hidden {
-            bail!(CorruptFile, "token_embd.weight has rows of {}, {} is {hidden}", embeddings.columns(), keys.name("embedding_length"));
+            bail!(
+                CorruptFile,
+                "token_embd.weight has rows of {}, {} is {hidden}",
+                embeddings.columns(),
+                keys.name("embedding_length")
+            );
+        }
+        if u32::try_from(embeddings.rows()).is_err() {
+            bail!(CorruptFile, "token_embd.weight has {} rows: token ids have 32 bits", embeddings.rows());
         }
         let n_layers = keys.required("block_count")?;
         if n_layers > MAX_LAYERS {
@@ -56,8 +64,20 @@ impl Reader<'_> {
         let Some(norm_eps) = rms_eps.or(layer_eps) else {
             bail!(CorruptFile, "metadata key {} is missing", keys.name("attention.layer_norm_rms_epsilon"));
         };
+        if norm_eps < 0.0 {
+            bail!(
+                CorruptFile,
+                "metadata key {} is {norm_eps}",
+                keys.name("attention.layer_norm_rms_epsilon")
+            );
+        }
         let mut ropes = Vec::new();
-        let layers = (0..n_layers).map(|layer| self.layer(layer, n_layers, hidden, &mut ropes)).collect::<Result<_>>()?;
+        let layers = (0..n_layers)
+            .map(|layer| self.layer(layer, n_layers, hidden, &mut ropes))
+            .collect::<Result<Vec<_>>>()?;
+        check_shared_kv(&layers)?;
+        let per_layer_input = keys.optional("embedding_length_per_layer_input")?.filter(|&width| width > 0);
+        keys.rows("per-layer embeddings", &[per_layer_input.unwrap_or(0), n_layers])?;
         Ok(Spec {
             family: self.family,
             hidden,
@@ -70,7 +90,9 @@ impl Reader<'_> {
             logit_scale: 1.0 / keys.float("logit_scale")?.filter(|&scale| scale != 0.0).unwrap_or(1.0),
             logit_softcap: keys.float("final_logit_softcapping")?.filter(|&cap| cap > 0.0),
             parallel_residual: keys.bool("use_parallel_residual").unwrap_or(self.family.parallel_residual),
-            per_layer_input: keys.optional("embedding_length_per_layer_input")?.filter(|&width| width > 0),
+            per_layer_input,
+            // Only tables that were no GGUF files say it.
+            interleaved_rope: keys.bool("rope.interleaved").unwrap_or(self.family.interleaved_rope),
             layers,
             ropes,
         })
@@ -80,15 +102,33 @@ impl Reader<'_> {
     fn refuse_what_is_not_implemented(&self) -> Result<()> {
         let keys = &self.keys;
         if self.family.experts_renormalise.is_none() && keys.optional("expert_count")?.unwrap_or(0) > 0 {
-            bail!(UnsupportedArchitecture, "{} is set, and {} with experts is not supported", keys.name("expert_count"), self.family.name);
+            bail!(
+                UnsupportedArchitecture,
+                "{} is set, and {} with experts is not supported",
+                keys.name("expert_count"),
+                self.family.name
+            );
         }
-        for key in ["expert_shared_count", "expert_group_count", "attention.kv_lora_rank", "attention.q_lora_rank", "attention.clamp_kqv", "nextn_predict_layers"] {
-            if keys.float(key)?.unwrap_or(0.0) > 0.0 && !(key == "expert_group_count" && keys.optional(key)? == Some(1)) {
+        for key in [
+            "expert_shared_count",
+            "expert_group_count",
+            "attention.kv_lora_rank",
+            "attention.q_lora_rank",
+            "attention.clamp_kqv",
+            "nextn_predict_layers",
+        ] {
+            if keys.float(key)?.unwrap_or(0.0) > 0.0
+                && !(key == "expert_group_count" && keys.optional(key)? == Some(1))
+            {
                 bail!(UnsupportedArchitecture, "{} is set and not supported", keys.name(key));
             }
         }
         if keys.bool("attention.causal") == Some(false) {
-            bail!(UnsupportedArchitecture, "{} is false: encoders are not supported", keys.name("attention.causal"));
+            bail!(
+                UnsupportedArchitecture,
+                "{} is false: encoders are not supported",
+                keys.name("attention.causal")
+            );
         }
         Ok(())
     }
@@ -100,14 +140,22 @@ impl Reader<'_> {
     }
 
     fn tensor(&self, name: &str) -> Result<&TensorInfo> {
-        self.gguf.tensor(name).ok_or_else(|| Error::new(ErrorKind::CorruptFile, format!("tensor {name} is missing")))
+        self.gguf
+            .tensor(name)
+            .ok_or_else(|| Error::new(ErrorKind::CorruptFile, format!("tensor {name} is missing")))
     }
 
     fn has(&self, layer: usize, name: &str) -> bool {
         self.gguf.tensor(&format!("blk.{layer}.{name}")).is_some()
     }
 
-    fn layer(&self, layer: usize, n_layers: usize, hidden: usize, ropes: &mut Vec<RopeSpec>) -> Result<LayerSpec> {
+    fn layer(
+        &self,
+        layer: usize,
+        n_layers: usize,
+        hidden: usize,
+        ropes: &mut Vec<RopeSpec>,
+    ) -> Result<LayerSpec> {
         let post_attn = self.has(layer, "post_attention_norm.weight");
         let is_ffn_norm = self.family.post_attn_norm_is_ffn_norm;
         Ok(LayerSpec {
@@ -121,15 +169,22 @@ impl Reader<'_> {
         })
     }
 
-    fn mixer(&self, layer: usize, n_layers: usize, hidden: usize, ropes: &mut Vec<RopeSpec>) -> Result<Mixer> {
+    fn mixer(
+        &self,
+        layer: usize,
+        n_layers: usize,
+        hidden: usize,
+        ropes: &mut Vec<RopeSpec>,
+    ) -> Result<Mixer> {
         let keys = &self.keys;
         if let Some(taps) = keys.optional("shortconv.l_cache")?
             && keys.per_layer("attention.head_count_kv", layer)? == Some(0)
         {
+            keys.rows("a convolution", &[taps, hidden])?;
             return Ok(Mixer::ShortConv(taps.max(1)));
         }
         if let Some(interval) = keys.optional("full_attention_interval")?.filter(|&n| n > 0)
-            && (layer + 1) % interval != 0
+            && !(layer + 1).is_multiple_of(interval)
         {
             return self.delta_net().map(Mixer::DeltaNet);
         }
@@ -144,131 +199,12 @@ impl Reader<'_> {
         if inner % value_heads != 0 || value_heads % key_heads != 0 {
             bail!(CorruptFile, "{} heads do not divide {inner}", keys.name("ssm.time_step_rank"));
         }
-        Ok(DeltaNetSpec {
-            key_heads,
-            value_heads,
-            key_dim: keys.required("ssm.state_size")?,
-            value_dim: inner / value_heads,
-            taps: keys.required("ssm.conv_kernel")?,
-        })
-    }
-
-    fn attention(&self, layer: usize, n_layers: usize, hidden: usize, ropes: &mut Vec<RopeSpec>) -> Result<AttentionSpec> {
-        let keys = &self.keys;
-        let heads = keys.per_layer("attention.head_count", layer)?.filter(|&n| n > 0);
-        let Some(heads) = heads else { bail!(CorruptFile, "metadata key {} is missing", keys.name("attention.head_count")) };
-        let kv_heads = keys.per_layer("attention.head_count_kv", layer)?.unwrap_or(heads);
-        if kv_heads == 0 || heads % kv_heads != 0 {
-            bail!(CorruptFile, "{heads} heads do not share {kv_heads} key-value heads in layer {layer}");
-        }
-        let window = self.window(layer)?;
-        let dim = |name: &str| -> Result<usize> {
-            let local = if window.is_some() { keys.optional(&format!("attention.{name}_swa"))? } else { None };
-            let dim = local.or(keys.optional(&format!("attention.{name}"))?).unwrap_or(hidden / heads);
-            if dim == 0 { bail!(CorruptFile, "metadata key {} is zero", keys.name(name)) }
-            Ok(dim)
-        };
-        let (key_dim, value_dim) = (dim("key_length")?, dim("value_length")?);
-        Ok(AttentionSpec {
-            heads,
-            kv_heads,
-            key_dim,
-            value_dim,
-            qk_norm: self.qk_norm(layer, key_dim, heads),
-            value_norm: self.family.value_norm,
-            rope: self.rope(layer, key_dim, window.is_some(), ropes)?,
-            scale: self.attention_scale(key_dim, hidden, heads, n_layers)?,
-            softcap: keys.float("attn_logit_softcapping")?.filter(|&cap| cap > 0.0),
-            window,
-            temperature: self.temperature()?,
-            shared_kv: self.shared_kv(layer, n_layers, window.is_some())?,
-            gated: keys.optional("full_attention_interval")?.is_some(),
-        })
-    }
-
-    fn qk_norm(&self, layer: usize, key_dim: usize, heads: usize) -> QkNorm {
-        match self.gguf.tensor(&format!("blk.{layer}.attn_q_norm.weight")) {
-            None => QkNorm::Absent,
-            Some(tensor) if tensor.elements() == key_dim && heads > 1 => QkNorm::PerHead,
-            Some(_) => QkNorm::Whole,
-        }
-    }
-
-    fn window(&self, layer: usize) -> Result<Option<usize>> {
-        let keys = &self.keys;
-        let Some(window) = keys.optional("attention.sliding_window")?.filter(|&window| window > 0) else { return Ok(None) };
-        let pattern = "attention.sliding_window_pattern";
-        let rule = match keys.optional(pattern) {
-            Ok(Some(every)) => WindowRule::AllButEvery(every),
-            _ => self.family.window,
-        };
-        let here = match keys.bools(pattern) {
-            Some(layers) => layers.get(layer).copied().unwrap_or(false),
-            None => match rule {
-                WindowRule::Never => false,
-                WindowRule::All => true,
-                WindowRule::AllButEvery(every) => every == 0 || (layer + 1) % every != 0,
-            },
-        };
-        Ok(here.then_some(window))
-    }
-
-    fn rope(&self, layer: usize, key_dim: usize, is_window: bool, ropes: &mut Vec<RopeSpec>) -> Result<Option<usize>> {
-        let keys = &self.keys;
-        if self.family.nope_step.is_some_and(|step| (layer + 1) % step == 0) {
-            return Ok(None);
-        }
-        let local = is_window && self.family.local_rope;
-        let own = if local { keys.optional("rope.dimension_count_swa")? } else { None };
-        let dims = own.or(keys.optional("rope.dimension_count")?).unwrap_or(key_dim);
-        if dims == 0 || dims % 2 != 0 || dims > key_dim {
-            bail!(CorruptFile, "{} is {dims}, a head has {key_dim}", keys.name("rope.dimension_count"));
-        }
-        let rope = if local {
-            RopeSpec::local(keys, dims)?
-        } else {
-            let has = |name: &str| self.gguf.tensor(name).is_some();
-            RopeSpec::global(keys, dims, has("rope_freqs.weight"), has("rope_factors_long.weight"))?
-        };
-        let index = ropes.iter().position(|other| *other == rope).unwrap_or_else(|| {
-            ropes.push(rope);
-            ropes.len() - 1
-        });
-        Ok(Some(index))
-    }
-
-    #[allow(clippy::cast_precision_loss, reason = "dimensions are small")]
-    fn attention_scale(&self, key_dim: usize, hidden: usize, heads: usize, n_layers: usize) -> Result<f32> {
-        let default = match self.family.attention_scale {
-            AttentionScale::One => 1.0,
-            AttentionScale::KeyDimUnlessLayers(layers) if layers == n_layers => 1.0 / ((hidden / heads) as f32).sqrt(),
-            _ => 1.0 / (key_dim as f32).sqrt(),
-        };
-        Ok(self.keys.float("attention.scale")?.filter(|&scale| scale != 0.0).unwrap_or(default))
-    }
-
-    fn temperature(&self) -> Result<Option<QueryTemperature>> {
-        let Some(factor) = self.keys.float("attention.temperature_scale")?.filter(|&factor| factor != 0.0) else { return Ok(None) };
-        let length = match self.keys.optional("attention.temperature_length")? {
-            Some(length) => length,
-            None => self.keys.required("rope.scaling.original_context_length")?,
-        };
-        Ok(Some(QueryTemperature { factor, length: length.max(1) }))
-    }
-
-    /// The last layers of Gemma 4 read the keys and values of the last own layer of their kind.
-    fn shared_kv(&self, layer: usize, n_layers: usize, is_window: bool) -> Result<Option<usize>> {
-        let shared = self.keys.optional("attention.shared_kv_layers")?.unwrap_or(0);
-        let own = n_layers.saturating_sub(shared);
-        if layer < own {
-            return Ok(None);
-        }
-        for source in (0..own).rev() {
-            if self.window(source)?.is_some() == is_window {
-                return Ok(Some(source));
-            }
-        }
-        bail!(CorruptFile, "layer {layer} has no earlier layer whose keys it could share")
+        let (key_dim, value_dim) = (keys.required("ssm.state_size")?, inner / value_heads);
+        let taps = keys.required("ssm.conv_kernel")?;
+        // The state is `[value_heads, key_dim, value_dim]`, the convolution `[channels, taps]`.
+        keys.rows("a recurrent state", &[inner, key_dim])?;
+        keys.rows("a convolution", &[2 * keys.rows("keys", &[key_heads, key_dim])? + inner, taps])?;
+        Ok(DeltaNetSpec { key_heads, value_heads, key_dim, value_dim, taps })
     }
 
     fn feed_forward(&self, layer: usize) -> Result<FeedForward> {
@@ -293,7 +229,11 @@ impl Reader<'_> {
         let gating = match keys.optional("expert_gating_func")? {
             None | Some(0 | 1) => Gating::Softmax,
             Some(2) => Gating::Sigmoid,
-            Some(other) => bail!(UnsupportedArchitecture, "{} is {other}; supported are 1 (softmax) and 2 (sigmoid)", keys.name("expert_gating_func")),
+            Some(other) => bail!(
+                UnsupportedArchitecture,
+                "{} is {other}; supported are 1 (softmax) and 2 (sigmoid)",
+                keys.name("expert_gating_func")
+            ),
         };
         let (count, used) = (keys.required("expert_count")?, keys.required("expert_used_count")?);
         if used > count {
@@ -303,6 +243,10 @@ impl Reader<'_> {
             Some(width) => width,
             None => bail!(CorruptFile, "metadata key {} is missing", keys.name("expert_feed_forward_length")),
         };
+        keys.rows(
+            "experts",
+            &[count, width.max(self.gguf.tensor("token_embd.weight").map_or(0, TensorInfo::columns))],
+        )?;
         Ok(ExpertsSpec {
             count,
             used,
@@ -314,4 +258,23 @@ impl Reader<'_> {
             activation: self.family.activation,
         })
     }
+}
+
+/// A layer that reads another one's keys and values must find them, and in the shape it expects.
+fn check_shared_kv(layers: &[LayerSpec]) -> Result<()> {
+    for (index, layer) in layers.iter().enumerate() {
+        let Mixer::Attention(reader) = &layer.mixer else { continue };
+        let Some(source) = reader.shared_kv else { continue };
+        match layers.get(source).map(|layer| &layer.mixer) {
+            Some(Mixer::Attention(own))
+                if own.shared_kv.is_none()
+                    && (own.kv_heads, own.key_dim, own.value_dim)
+                        == (reader.kv_heads, reader.key_dim, reader.value_dim) => {}
+            _ => bail!(
+                CorruptFile,
+                "layer {index} shares the keys of layer {source}, whose heads have another shape"
+            ),
+        }
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 //! Sources: Su et al. 2021; linear scaling: Chen et al. 2023; YaRN: Peng et al. 2023; longrope: Ding et al. 2024.
 
 use super::keys::Keys;
-use crate::error::{Result, bail};
+use crate::error::{Error, ErrorKind, Result, bail};
 use crate::recording::RopeTable;
 
 /// The base where no key gives it.
@@ -28,6 +28,18 @@ pub enum RopeScaling {
         beta_slow: f32,
         /// Factor of cos and sin.
         attention_factor: f32,
+    },
+    /// Llama 3's: low frequencies are divided, high ones kept, with a ramp between by wavelength. GGUF files carry the
+    /// divisors themselves instead.
+    Llama3 {
+        /// Stretch.
+        factor: f32,
+        /// Trained context, in positions.
+        original: usize,
+        /// Turns within it below which a frequency is divided by the factor.
+        low: f32,
+        /// Turns within it above which a frequency is kept.
+        high: f32,
     },
 }
 
@@ -67,19 +79,23 @@ impl RopeSpec {
         let factors = match (has_long, has_freqs) {
             (true, _) => match original {
                 Some(original) => RopeFactors::ByContext { original },
-                None => bail!(CorruptFile, "longrope needs the key {}", keys.name("rope.scaling.original_context_length")),
+                None => bail!(
+                    CorruptFile,
+                    "longrope needs the key {}",
+                    keys.name("rope.scaling.original_context_length")
+                ),
             },
             (false, true) => RopeFactors::Always,
             (false, false) => RopeFactors::Absent,
         };
         let scale = if has_long { keys.float("rope.scaling.attn_factor")?.unwrap_or(1.0) } else { 1.0 };
-        let base = keys.float("rope.freq_base")?.unwrap_or(DEFAULT_BASE);
+        let base = base(keys, "rope.freq_base")?;
         Ok(Self { dims, base, scaling: scaling(keys, original)?, factors, scale })
     }
 
     /// The rotary embedding of window layers: its own base, never scaled.
     pub(super) fn local(keys: &Keys<'_>, dims: usize) -> Result<Self> {
-        let base = keys.float("rope.freq_base_swa")?.unwrap_or(DEFAULT_BASE);
+        let base = base(keys, "rope.freq_base_swa")?;
         Ok(Self { dims, base, scaling: RopeScaling::None, factors: RopeFactors::Absent, scale: 1.0 })
     }
 
@@ -97,7 +113,8 @@ impl RopeSpec {
                 let dims = self.dims as f64;
                 // The pair that turns `rotations` times within the original context.
                 let pair_of = |rotations: f32| {
-                    dims * (original as f64 / (f64::from(rotations) * std::f64::consts::TAU)).ln() / (2.0 * base.ln())
+                    dims * (original as f64 / (f64::from(rotations) * std::f64::consts::TAU)).ln()
+                        / (2.0 * base.ln())
                 };
                 let low = pair_of(beta_fast).floor().max(0.0);
                 let high = pair_of(beta_slow).ceil().min(dims - 1.0);
@@ -108,11 +125,26 @@ impl RopeSpec {
                 }
                 scale *= attention_factor;
             }
+            RopeScaling::Llama3 { factor, original, low, high } => {
+                let (low, high) = (f64::from(low), f64::from(high));
+                for frequency in &mut frequencies {
+                    let turns = original as f64 * *frequency / std::f64::consts::TAU;
+                    let kept = ((turns - low) / (high - low)).clamp(0.0, 1.0);
+                    *frequency *= kept + (1.0 - kept) / f64::from(factor);
+                }
+            }
         }
         for (frequency, divisor) in frequencies.iter_mut().zip(divisors.unwrap_or_default()) {
             *frequency /= f64::from(*divisor);
         }
         RopeTable { frequencies, scale }
+    }
+}
+
+fn base(keys: &Keys<'_>, key: &str) -> Result<f32> {
+    match keys.float(key)?.unwrap_or(DEFAULT_BASE) {
+        base if base > 0.0 => Ok(base),
+        base => bail!(CorruptFile, "metadata key {} is {base}", keys.name(key)),
     }
 }
 
@@ -127,20 +159,56 @@ fn scaling(keys: &Keys<'_>, original: Option<usize>) -> Result<RopeScaling> {
         "none" => Ok(RopeScaling::None),
         "linear" => Ok(RopeScaling::Linear(factor)),
         "longrope" => Ok(RopeScaling::None),
+        "llama3" => {
+            let number = |key: &str| {
+                keys.float(key)?.ok_or_else(|| {
+                    Error::new(ErrorKind::CorruptFile, format!("metadata key {} is missing", keys.name(key)))
+                })
+            };
+            let (low, high) =
+                (number("rope.scaling.low_freq_factor")?, number("rope.scaling.high_freq_factor")?);
+            if low >= high {
+                bail!(
+                    CorruptFile,
+                    "metadata keys {} and {} are {low} and {high}",
+                    keys.name("rope.scaling.low_freq_factor"),
+                    keys.name("rope.scaling.high_freq_factor")
+                );
+            }
+            Ok(RopeScaling::Llama3 {
+                factor,
+                original: keys.required("rope.scaling.original_context_length")?,
+                low,
+                high,
+            })
+        }
         "yarn" => {
             let Some(original) = original else {
-                bail!(CorruptFile, "YaRN needs the key {}", keys.name("rope.scaling.original_context_length"));
+                bail!(
+                    CorruptFile,
+                    "YaRN needs the key {}",
+                    keys.name("rope.scaling.original_context_length")
+                );
             };
             // With a log multiplier of 1 the two mscale terms of the published formula cancel out.
             let attention_factor = match keys.float("rope.scaling.yarn_log_multiplier")? {
-                None | Some(0.0) => (1.0 + 0.1 * factor.ln()) * keys.float("rope.scaling.attn_factor")?.unwrap_or(1.0),
+                None | Some(0.0) => {
+                    (1.0 + 0.1 * factor.ln()) * keys.float("rope.scaling.attn_factor")?.unwrap_or(1.0)
+                }
                 Some(1.0) => 1.0,
-                Some(other) => bail!(UnsupportedArchitecture, "{} is {other}; only 1 is supported", keys.name("rope.scaling.yarn_log_multiplier")),
+                Some(other) => bail!(
+                    UnsupportedArchitecture,
+                    "{} is {other}; only 1 is supported",
+                    keys.name("rope.scaling.yarn_log_multiplier")
+                ),
             };
             let beta_fast = keys.float("rope.scaling.yarn_beta_fast")?.unwrap_or(32.0);
             let beta_slow = keys.float("rope.scaling.yarn_beta_slow")?.unwrap_or(1.0);
             Ok(RopeScaling::Yarn { factor, original, beta_fast, beta_slow, attention_factor })
         }
-        other => bail!(UnsupportedArchitecture, "{key} is {other:?}; supported are none, linear, yarn and longrope"),
+        other => bail!(
+            UnsupportedArchitecture,
+            "{key} is {other:?}; supported are none, linear, yarn, longrope and llama3"
+        ),
     }
 }

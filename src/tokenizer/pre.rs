@@ -101,7 +101,14 @@ const FAMILIES: &[PreTokenizer] = &[
     rules(&["falcon"], &[r"[\p{P}\$\+<=>\^~\|`]+", GPT2, r"[0-9][0-9][0-9]"]),
     rules(
         &["deepseek-llm"],
-        &[NEWLINE, CASED_LETTERS, r"\s?[!-/:-~\u{FF01}-\u{FF0F}\u{FF1A}-\u{FF5E}\u{2018}-\u{201F}\u{3000}-\u{3002}]+", r"\s+$", CJK, r"\p{N}+"],
+        &[
+            NEWLINE,
+            CASED_LETTERS,
+            r"\s?[!-/:-~\u{FF01}-\u{FF0F}\u{FF1A}-\u{FF5E}\u{2018}-\u{201F}\u{3000}-\u{3002}]+",
+            r"\s+$",
+            CJK,
+            r"\p{N}+",
+        ],
     ),
     rules(&["deepseek-coder"], &[NEWLINE, r"\s?\p{L}+", r"\s?\p{P}+", CJK, DIGIT]),
     rules(&["deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"], &[DIGITS_3, CJK_KANA, DEEPSEEK3]),

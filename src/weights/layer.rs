@@ -1,7 +1,7 @@
 //! One layer's operands.
 
-use super::plan::Planner;
 use super::RowOrder;
+use super::plan::Planner;
 use crate::error::{Result, bail};
 use crate::kernels::linear::Weight;
 use crate::kernels::norm::NormParams;
@@ -71,8 +71,17 @@ pub struct DeltaNetWeights {
 #[allow(missing_docs, reason = "named after the kernel's operands")]
 pub enum FeedForwardWeights {
     /// `input` is gate and up, or up alone.
-    Dense { input: Vec<Weight>, down: Weight },
-    Experts { router: Weight, gate: MatrixId, up: MatrixId, down: MatrixId, selection_bias: Option<VectorId> },
+    Dense {
+        input: Vec<Weight>,
+        down: Weight,
+    },
+    Experts {
+        router: Weight,
+        gate: MatrixId,
+        up: MatrixId,
+        down: MatrixId,
+        selection_bias: Option<VectorId>,
+    },
 }
 
 /// Gemma 4's per-layer input of one layer.
@@ -84,7 +93,12 @@ pub struct PerLayerWeights {
     pub post_norm: NormParams,
 }
 
-pub(super) fn plan(p: &mut Planner<'_>, spec: &Spec, index: usize, layer: &LayerSpec) -> Result<LayerWeights> {
+pub(super) fn plan(
+    p: &mut Planner<'_>,
+    spec: &Spec,
+    index: usize,
+    layer: &LayerSpec,
+) -> Result<LayerWeights> {
     let name = |role: &str| format!("blk.{index}.{role}");
     let hidden = spec.hidden;
     let norm = |p: &mut Planner<'_>, present: bool, role: &str| -> Result<Option<NormParams>> {
@@ -96,7 +110,12 @@ pub(super) fn plan(p: &mut Planner<'_>, spec: &Spec, index: usize, layer: &Layer
     let ffn_norm = norm(p, layer.ffn_norm, ffn_norm)?;
     let post_ffn_norm = norm(p, layer.post_ffn_norm, "post_ffw_norm")?;
     if (attn_norm.is_none() && post_attn_norm.is_none()) || (ffn_norm.is_none() && post_ffn_norm.is_none()) {
-        bail!(CorruptFile, "layer {index} lacks its norms: tensor {} or {} is missing", name("attn_norm.weight"), name("ffn_norm.weight"));
+        bail!(
+            CorruptFile,
+            "layer {index} lacks its norms: tensor {} or {} is missing",
+            name("attn_norm.weight"),
+            name("ffn_norm.weight")
+        );
     }
     let mixer = match &layer.mixer {
         Mixer::Attention(attention) => MixerWeights::Attention(plan_attention(p, spec, index, attention)?),
@@ -115,33 +134,62 @@ pub(super) fn plan(p: &mut Planner<'_>, spec: &Spec, index: usize, layer: &Layer
             post_norm: p.norm(&name("post_norm"), hidden)?,
         }),
     };
-    let output_scale = if layer.output_scale { Some(p.vector(&name("layer_output_scale.weight"), 1)?) } else { None };
+    let output_scale =
+        if layer.output_scale { Some(p.vector(&name("layer_output_scale.weight"), 1)?) } else { None };
     let feed_forward = plan_feed_forward(p, hidden, index, &layer.feed_forward)?;
-    Ok(LayerWeights { attn_norm, post_attn_norm, ffn_norm, post_ffn_norm, mixer, feed_forward, per_layer, output_scale })
+    Ok(LayerWeights {
+        attn_norm,
+        post_attn_norm,
+        ffn_norm,
+        post_ffn_norm,
+        mixer,
+        feed_forward,
+        per_layer,
+        output_scale,
+    })
 }
 
-fn plan_attention(p: &mut Planner<'_>, spec: &Spec, index: usize, a: &AttentionSpec) -> Result<AttentionWeights> {
+fn plan_attention(
+    p: &mut Planner<'_>,
+    spec: &Spec,
+    index: usize,
+    a: &AttentionSpec,
+) -> Result<AttentionWeights> {
     let name = |role: &str| format!("blk.{index}.{role}");
     let rotated = a.rope.and_then(|rope| spec.ropes.get(rope)).map_or(0, |rope| rope.dims);
-    let interleaved = spec.family.interleaved_rope && rotated > 0;
+    let interleaved = spec.interleaved_rope && rotated > 0;
     let rows = |start: usize, heads: usize, dim: usize| match interleaved {
         true => RowOrder::halves(start, heads, dim, rotated),
         false => RowOrder::Range { start, len: heads * dim },
     };
     let (q_rows, k_rows, v_rows) = (a.heads * a.key_dim, a.kv_heads * a.key_dim, a.kv_heads * a.value_dim);
     let fused = name("attn_qkv");
+    let is_fused = p.has(&format!("{fused}.weight"));
+    // Before a list of rows is made: its length is what the metadata claim.
+    let (first, first_rows) = if is_fused {
+        (&fused, q_rows + k_rows + v_rows)
+    } else {
+        (&name("attn_q"), if a.gated { 2 * q_rows } else { q_rows })
+    };
+    p.expect(&format!("{first}.weight"), first_rows, spec.hidden)?;
     let mut input = Vec::new();
-    if p.has(&format!("{fused}.weight")) {
+    if is_fused {
         let values = RowOrder::Range { start: q_rows + k_rows, len: v_rows };
         for order in [rows(0, a.heads, a.key_dim), rows(q_rows, a.kv_heads, a.key_dim), values] {
             input.push(p.weight_rows(&fused, order, q_rows + k_rows + v_rows, spec.hidden)?);
         }
     } else {
-        let queries = if a.gated { RowOrder::every_second(0, a.heads, a.key_dim) } else { rows(0, a.heads, a.key_dim) };
+        let queries =
+            if a.gated { RowOrder::every_second(0, a.heads, a.key_dim) } else { rows(0, a.heads, a.key_dim) };
         let all_rows = if a.gated { 2 * q_rows } else { q_rows };
         input.push(p.weight_rows(&name("attn_q"), queries, all_rows, spec.hidden)?);
         if a.shared_kv.is_none() {
-            input.push(p.weight_rows(&name("attn_k"), rows(0, a.kv_heads, a.key_dim), k_rows, spec.hidden)?);
+            input.push(p.weight_rows(
+                &name("attn_k"),
+                rows(0, a.kv_heads, a.key_dim),
+                k_rows,
+                spec.hidden,
+            )?);
             input.push(p.weight(&name("attn_v"), v_rows, spec.hidden)?);
         }
         if a.gated {
@@ -167,7 +215,11 @@ fn plan_qk_norm(
         let len = heads * a.key_dim;
         let weight = p.elements(&name, rows(0, heads, a.key_dim), len)?;
         let bias_name = format!("blk.{index}.{role}.bias");
-        let bias = if p.has(&bias_name) { Some(p.elements(&bias_name, rows(0, heads, a.key_dim), len)?) } else { None };
+        let bias = if p.has(&bias_name) {
+            Some(p.elements(&bias_name, rows(0, heads, a.key_dim), len)?)
+        } else {
+            None
+        };
         Ok(Some(NormParams { weight: Some(weight), bias, ..p.plain_norm() }))
     };
     let (q_heads, k_heads) = match a.qk_norm {
@@ -179,7 +231,12 @@ fn plan_qk_norm(
     Ok((norm("attn_q_norm", q_heads)?, k_norm))
 }
 
-fn plan_delta_net(p: &mut Planner<'_>, hidden: usize, index: usize, net: &DeltaNetSpec) -> Result<DeltaNetWeights> {
+fn plan_delta_net(
+    p: &mut Planner<'_>,
+    hidden: usize,
+    index: usize,
+    net: &DeltaNetSpec,
+) -> Result<DeltaNetWeights> {
     let name = |role: &str| format!("blk.{index}.{role}");
     let values = net.value_heads * net.value_dim;
     let channels = 2 * net.key_heads * net.key_dim + values;
@@ -198,7 +255,12 @@ fn plan_delta_net(p: &mut Planner<'_>, hidden: usize, index: usize, net: &DeltaN
     })
 }
 
-fn plan_feed_forward(p: &mut Planner<'_>, hidden: usize, index: usize, ff: &FeedForward) -> Result<FeedForwardWeights> {
+fn plan_feed_forward(
+    p: &mut Planner<'_>,
+    hidden: usize,
+    index: usize,
+    ff: &FeedForward,
+) -> Result<FeedForwardWeights> {
     let name = |role: &str| format!("blk.{index}.{role}");
     match ff {
         FeedForward::Dense { width, gated, .. } => {
@@ -216,12 +278,18 @@ fn plan_feed_forward(p: &mut Planner<'_>, hidden: usize, index: usize, ff: &Feed
             };
             Ok(FeedForwardWeights::Dense { input, down: p.weight(&name("ffn_down"), hidden, width)? })
         }
-        FeedForward::Experts(ExpertsSpec { count, width, selection_bias, .. }) => Ok(FeedForwardWeights::Experts {
-            router: p.weight(&name("ffn_gate_inp"), *count, hidden)?,
-            gate: p.matrix(&name("ffn_gate_exps.weight"), count * width, hidden)?,
-            up: p.matrix(&name("ffn_up_exps.weight"), count * width, hidden)?,
-            down: p.matrix(&name("ffn_down_exps.weight"), count * hidden, *width)?,
-            selection_bias: if *selection_bias { Some(p.vector(&name("exp_probs_b.bias"), *count)?) } else { None },
-        }),
+        FeedForward::Experts(ExpertsSpec { count, width, selection_bias, .. }) => {
+            Ok(FeedForwardWeights::Experts {
+                router: p.weight(&name("ffn_gate_inp"), *count, hidden)?,
+                gate: p.matrix(&name("ffn_gate_exps.weight"), count * width, hidden)?,
+                up: p.matrix(&name("ffn_up_exps.weight"), count * width, hidden)?,
+                down: p.matrix(&name("ffn_down_exps.weight"), count * hidden, *width)?,
+                selection_bias: if *selection_bias {
+                    Some(p.vector(&name("exp_probs_b.bias"), *count)?)
+                } else {
+                    None
+                },
+            })
+        }
     }
 }

@@ -50,7 +50,11 @@ impl RowOrder {
 
     /// Every second block of `head_dim` rows, from block `first`: Qwen 3.5 stores a query and a gate for each head in turn.
     pub fn every_second(first: usize, heads: usize, head_dim: usize) -> Self {
-        RowOrder::List((0..heads).flat_map(|head| (0..head_dim).map(move |i| (2 * head + first) * head_dim + i)).collect())
+        RowOrder::List(
+            (0..heads)
+                .flat_map(|head| (0..head_dim).map(move |i| (2 * head + first) * head_dim + i))
+                .collect(),
+        )
     }
 }
 
@@ -60,7 +64,10 @@ mod tests {
 
     #[test]
     fn halves_bring_even_rows_first_and_leave_the_rest() {
-        assert_eq!(RowOrder::halves(10, 2, 6, 4), RowOrder::List(vec![10, 12, 11, 13, 14, 15, 16, 18, 17, 19, 20, 21]));
+        assert_eq!(
+            RowOrder::halves(10, 2, 6, 4),
+            RowOrder::List(vec![10, 12, 11, 13, 14, 15, 16, 18, 17, 19, 20, 21])
+        );
     }
 
     #[test]

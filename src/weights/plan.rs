@@ -75,6 +75,19 @@ impl Planner<'_> {
         })
     }
 
+    /// The place and format of the tensor `name`, `[rows, columns]`.
+    pub fn expect(&self, name: &str, rows: usize, columns: usize) -> Result<(usize, Format)> {
+        let (index, tensor) = self.find(name)?;
+        if (tensor.rows(), tensor.columns()) != (rows, columns) {
+            let (found_rows, found) = (tensor.rows(), tensor.columns());
+            bail!(
+                CorruptFile,
+                "tensor {name} has {found_rows} rows of {found}; {rows} of {columns} are expected"
+            );
+        }
+        Ok((index, tensor.format))
+    }
+
     /// The whole tensor `name`, `[rows, columns]`.
     pub fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<MatrixId> {
         self.rows(name, RowOrder::Range { start: 0, len: rows }, rows, columns)
@@ -82,12 +95,7 @@ impl Planner<'_> {
 
     /// Some rows of the tensor `name`, `[all_rows, columns]`.
     fn rows(&mut self, name: &str, order: RowOrder, all_rows: usize, columns: usize) -> Result<MatrixId> {
-        let (index, tensor) = self.find(name)?;
-        if (tensor.rows(), tensor.columns()) != (all_rows, columns) {
-            let (rows, found) = (tensor.rows(), tensor.columns());
-            bail!(CorruptFile, "tensor {name} has {rows} rows of {found}; {all_rows} of {columns} are expected");
-        }
-        let format = tensor.format;
+        let (index, format) = self.expect(name, all_rows, columns)?;
         self.lists.matrices.push(MatrixPlan { tensor: index, order, columns, format });
         Ok(MatrixId(self.lists.matrices.len() - 1))
     }
@@ -98,9 +106,19 @@ impl Planner<'_> {
     }
 
     /// Some rows of `name.weight`, `[all_rows, columns]`, and the same elements of `name.bias` if there is one.
-    pub fn weight_rows(&mut self, name: &str, order: RowOrder, all_rows: usize, columns: usize) -> Result<Weight> {
+    pub fn weight_rows(
+        &mut self,
+        name: &str,
+        order: RowOrder,
+        all_rows: usize,
+        columns: usize,
+    ) -> Result<Weight> {
         let bias_name = format!("{name}.bias");
-        let bias = if self.has(&bias_name) { Some(self.elements(&bias_name, order.clone(), all_rows)?) } else { None };
+        let bias = if self.has(&bias_name) {
+            Some(self.elements(&bias_name, order.clone(), all_rows)?)
+        } else {
+            None
+        };
         Ok(Weight { matrix: self.rows(&format!("{name}.weight"), order, all_rows, columns)?, bias })
     }
 

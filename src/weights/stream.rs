@@ -10,8 +10,8 @@ use crate::gguf::{Gguf, TensorInfo};
 use crate::recording::{MatrixId, VectorId};
 use crate::source::Source;
 
-/// What is read at once. Two such pieces may be alive: the one that arrives and the one being written.
-const CHUNK_BYTES: u64 = 4 << 20;
+/// What is read at once: little enough that progress is told often on a slow line.
+const CHUNK_BYTES: u64 = 256 << 10;
 
 /// Where the rows of one tensor go: destination row of each source row, by matrix.
 type Destinations = Vec<(MatrixId, Vec<u32>)>;
@@ -38,7 +38,10 @@ pub async fn stream(
     for (index, tensor) in order {
         let Some(part) = parts.get(tensor.part) else { continue };
         if let Some(destinations) = matrices.get(&index) {
-            stream_rows(tensor, part.as_ref(), destinations, sink, cancel, &mut |bytes| on_bytes(done + bytes)).await?;
+            stream_rows(tensor, part.as_ref(), destinations, sink, cancel, &mut |bytes| {
+                on_bytes(done + bytes)
+            })
+            .await?;
         }
         for id in vectors.get(&index).into_iter().flatten() {
             let values = load_vector(tensor, part.as_ref()).await?;
@@ -112,7 +115,10 @@ fn write_runs<'a>(
     for (&destination, start) in destinations.zip((0..bytes.len()).step_by(row_bytes)) {
         let end = start + row_bytes;
         run = match run {
-            Some((first, from, to)) if destination != NOWHERE && first as usize + (to - from) / row_bytes == destination as usize => {
+            Some((first, from, to))
+                if destination != NOWHERE
+                    && first as usize + (to - from) / row_bytes == destination as usize =>
+            {
                 Some((first, from, end))
             }
             previous => {
@@ -145,6 +151,8 @@ async fn read_exactly(tensor: &TensorInfo, part: &dyn Source, offset: u64, len: 
     if bytes.len() as u64 == len {
         return Ok(bytes);
     }
-    let detail = format!("tensor {} needs {len} bytes at {offset}, the source gave {}", tensor.name, bytes.len());
-    Err(Error::new(ErrorKind::TruncatedFile, detail).with_hint("The download was probably cut off: fetch the file again."))
+    let detail =
+        format!("tensor {} needs {len} bytes at {offset}, the source gave {}", tensor.name, bytes.len());
+    Err(Error::new(ErrorKind::TruncatedFile, detail)
+        .with_hint("The download was probably cut off: fetch the file again."))
 }

@@ -36,7 +36,7 @@ test("every architecture: log-probabilities and greedy ids", { skip: withoutAsse
     const golden = JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8"));
     const bytes = readFileSync(join(folder, `${name}.logits.f32.bin`));
     const logits = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-    const { score, ids } = await page.evaluate(
+    const found = await page.evaluate(
       async ({ url, prompt }) => {
         const engine = await window.tabmind.load(url, { cache: "none", backend: "cpu" });
         const score = await engine.score(prompt);
@@ -47,11 +47,11 @@ test("every architecture: log-probabilities and greedy ids", { skip: withoutAsse
       },
       { url: `/arch/${name}.gguf`, prompt: golden.prompt_ids },
     );
-    const { max, mean } = distances(score.logprobs, golden.prompt_ids, logits, logits.length / golden.prompt_ids.length);
+    const { max, mean } = distances(found.score.logprobs, golden.prompt_ids, logits, logits.length / golden.prompt_ids.length);
     const exact = !golden.quant.startsWith("Q");
     assert.ok(max <= (exact ? 2 * F32_LOGITS : Q8_ACTIVATIONS.max), `${name}: log-probabilities are off by ${max}`);
     assert.ok(mean <= (exact ? F32_LOGITS : Q8_ACTIVATIONS.mean), `${name}: log-probabilities are off by ${mean} on average`);
-    if (exact) assert.deepEqual(ids, golden.greedy_ids, name);
+    if (exact) assert.deepEqual(found.ids, golden.greedy_ids, name);
   }
   t.diagnostic(`${names.length} models`);
 });

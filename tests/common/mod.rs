@@ -19,3 +19,8 @@ pub fn assets(relative: &str) -> Option<PathBuf> {
 pub fn f32s(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect()
 }
+
+/// How often a repeated test repeats: `count` times, or a hundred times as often in a soak run.
+pub fn soak(count: u32) -> u32 {
+    if std::env::var_os("TABMIND_SOAK").is_some() { count.saturating_mul(100) } else { count }
+}

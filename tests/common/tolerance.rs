@@ -1,4 +1,5 @@
 //! How far logits may be from a reference, each number with its reason. No test carries a number of its own.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 /// F32 arithmetic against F32 or F64 arithmetic on the same weights: rounding in another order. Correct runs show 1e-5 to 2e-4.
 pub const F32_LOGITS: f32 = 1e-3;

@@ -29,12 +29,8 @@ pub fn rust() -> Result<()> {
 
 fn rustup(arguments: &[&str]) -> Result<()> {
     progress(format_args!("rustup {}", arguments.join(" ")));
-    shell::run(shell::program("rustup").args(arguments)).with_context(|| {
-        format!(
-            "without rustup, install this by hand for the toolchain in rust-toolchain.toml: {}",
-            arguments.join(" ")
-        )
-    })
+    shell::run(shell::program("rustup").args(arguments))
+        .with_context(|| format!("without rustup, install this by hand: {}", arguments.join(" ")))
 }
 
 /// Node itself, and the npm packages of the lock file.

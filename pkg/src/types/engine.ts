@@ -13,7 +13,8 @@ import type {
 /**
  * Where a model comes from: a URL (relative ones are resolved against the page), `"hf:owner/repo/file.gguf"`,
  * `"embedded:name"` (a model that ships with the package's assets), a file, or bytes; an array is a model that was
- * split with gguf-split, in order.
+ * split with gguf-split, in order, or the files of a directory with safetensors (`config.json`, `tokenizer.json`,
+ * `tokenizer_config.json`, every `.safetensors`), in any order.
  *
  * Bytes are copied, in pieces, so the caller's buffer stays usable; it must not change until `load` settles. For
  * large models pass a `File` or `Blob`, which is not copied.
@@ -35,6 +36,8 @@ export interface LoadOptions {
   threads?: number;
   /** Keep downloaded models in the origin private file system (default), or not at all. */
   cache?: "opfs" | "none";
+  /** Brings weights that the files hold as F32, F16 or BF16 into this format while they load. */
+  quantize?: "q8_0" | "q4_0";
   /**
    * The file's SHA-256 in hexadecimal; `load` rejects other bytes with `hash_mismatch`. The file is hashed while it
    * arrives, all of it. For models in one file.

@@ -1,8 +1,8 @@
 //! Attention: prepared queries, keys and values written to the cache, then one pass over the visible positions per head.
 
 use super::linear::normalise;
-use super::project::dot;
-use crate::kernels::activation::{sigmoid, softmax};
+use super::math::{add_scaled4, dot, softmax};
+use crate::kernels::activation::sigmoid;
 use crate::kernels::attention::Attention;
 use crate::kernels::memory::Memory;
 use crate::kernels::norm::NormParams;
@@ -17,7 +17,11 @@ pub struct RopeAngles {
 
 impl RopeAngles {
     /// Computes the angles of positions `position .. position + tokens`.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "angles in f64, values in f32")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "angles in f64, values in f32"
+    )]
     pub fn update(&mut self, ropes: &[RopeTable], position: usize, tokens: usize) {
         self.tables.resize_with(ropes.len(), Vec::new);
         for (table, rope) in self.tables.iter_mut().zip(ropes) {
@@ -58,8 +62,8 @@ pub fn run(op: &Attention, m: &mut Memory, angles: &RopeAngles) {
         }
     }
     for t in 0..tokens {
-        for head in 0..op.heads {
-            attend(op, m, t, head, &mut scratch);
+        for group in 0..op.kv_heads {
+            attend(op, m, t, group, &mut scratch);
         }
         if let Some(gate) = op.gate {
             let gate = m.row(gate, t);
@@ -70,7 +74,15 @@ pub fn run(op: &Attention, m: &mut Memory, angles: &RopeAngles) {
 }
 
 /// Norm and rotation of one token's heads, in place.
-fn prepare(op: &Attention, m: &mut Memory, angles: &RopeAngles, t: usize, view: View, norm: Option<NormParams>, scratch: &mut Vec<f32>) {
+fn prepare(
+    op: &Attention,
+    m: &mut Memory,
+    angles: &RopeAngles,
+    t: usize,
+    view: View,
+    norm: Option<NormParams>,
+    scratch: &mut Vec<f32>,
+) {
     if norm.is_none() && op.rope.is_none() {
         return;
     }
@@ -95,26 +107,51 @@ fn append(op: &Attention, m: &mut Memory, t: usize, k: View, v: View) {
     m.sequence.caches[op.cache] = cache;
 }
 
-/// One head of one token.
-fn attend(op: &Attention, m: &mut Memory, t: usize, head: usize, weights: &mut Vec<f32>) {
+/// The query heads of one token that share the key-value head `group`: each key and value is fetched once for all of them.
+fn attend(op: &Attention, m: &mut Memory, t: usize, group: usize, weights: &mut Vec<f32>) {
     let position = m.position + t;
     let first = op.first_visible(position);
-    let group = head / (op.heads / op.kv_heads);
+    let visible = position + 1 - first;
+    let sharing = op.heads / op.kv_heads;
     let cache = &m.sequence.caches[op.cache];
-    let q = m.slice(op.q.slice(head * op.key_dim, op.key_dim), t);
+    let queries = op.q.slice(group * sharing * op.key_dim, sharing * op.key_dim);
     let scale = op.scale * op.temperature.map_or(1.0, |temperature| temperature.at(position));
     weights.clear();
-    weights.extend((first..=position).map(|s| {
-        let score = dot(q, &cache.keys[(s * op.kv_heads + group) * op.key_dim..][..op.key_dim]) * scale;
-        op.softcap.map_or(score, |cap| cap * (score / cap).tanh())
-    }));
-    softmax(weights);
-    let y = op.y.slice(head * op.value_dim, op.value_dim);
+    weights.resize(sharing * visible, 0.0);
+    let key_stride = op.kv_heads * op.key_dim;
+    let keys = cache.keys[first * key_stride..(position + 1) * key_stride].chunks_exact(key_stride);
+    for (s, key) in keys.enumerate() {
+        let key = &key[group * op.key_dim..][..op.key_dim];
+        for (head, q) in m.slice(queries, t).chunks_exact(op.key_dim).enumerate() {
+            weights[head * visible + s] = dot(q, key) * scale;
+        }
+    }
+    for weights in weights.chunks_exact_mut(visible) {
+        if let Some(cap) = op.softcap {
+            weights.iter_mut().for_each(|score| *score = cap * (*score / cap).tanh());
+        }
+        softmax(weights);
+    }
+    let y = op.y.slice(group * sharing * op.value_dim, sharing * op.value_dim);
     let start = t * m.widths[y.buf.0] + y.offset;
-    let y = &mut m.buffers[y.buf.0][start..start + op.value_dim];
+    let y = &mut m.buffers[y.buf.0][start..start + y.width];
+    let value_stride = op.kv_heads * op.value_dim;
+    let values = &cache.values[first * value_stride..(position + 1) * value_stride];
+    sum_values(y, op.value_dim, weights, values, value_stride, group * op.value_dim);
+}
+
+/// `y[head] = Σ_s weights[head, s] · values[s, offset ..]`, four positions at a time.
+fn sum_values(y: &mut [f32], dim: usize, weights: &[f32], values: &[f32], stride: usize, offset: usize) {
     y.fill(0.0);
-    for (s, weight) in (first..).zip(weights.iter()) {
-        let value = &cache.values[(s * op.kv_heads + group) * op.value_dim..][..op.value_dim];
-        y.iter_mut().zip(value).for_each(|(y, v)| *y += weight * v);
+    let visible = values.len() / stride;
+    let row = |s: usize| &values[s * stride + offset..][..dim];
+    for s in (0..visible).step_by(4) {
+        let count = (visible - s).min(4);
+        // Past the end a row counts nothing.
+        let rows = std::array::from_fn(|i| row(s + i.min(count - 1)));
+        for (y, weights) in y.chunks_exact_mut(dim).zip(weights.chunks_exact(visible)) {
+            let w = std::array::from_fn(|i| if i < count { weights[s + i] } else { 0.0 });
+            add_scaled4(y, w, rows);
+        }
     }
 }

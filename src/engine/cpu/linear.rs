@@ -1,7 +1,8 @@
 //! `Linear` and `Logits`: gather and normalise the input, project, write through the epilogue.
 
+use super::math::{activate, dot};
 use super::matrix::{Data, Matrix};
-use super::project::{Projector, dot};
+use super::project::Projector;
 use crate::kernels::linear::{Epilogue, Linear, Weight};
 use crate::kernels::logits::Logits;
 use crate::kernels::memory::Memory;
@@ -48,24 +49,8 @@ impl Projector {
         let quantized = op.weights.iter().any(|weight| is_quantized(&matrices[weight.matrix.0]));
         self.gather(m, op.x, 0, op.norm, quantized);
         let stride = self.stacked(&op.weights, matrices, m, op.x.width);
-        for (t, r) in self.r.chunks_exact(stride).enumerate() {
-            if let Epilogue::Multiply(act, by) = op.epilogue {
-                let by = m.row(by, t);
-                let y = m.slice_mut(op.y, t);
-                y.iter_mut().zip(r).zip(by).for_each(|((y, r), by)| *y = act.apply(*r) * by);
-                continue;
-            }
-            let y = m.slice_mut(op.y, t);
-            match op.epilogue {
-                Epilogue::Store => y.copy_from_slice(r),
-                Epilogue::Add(scale) => y.iter_mut().zip(r).for_each(|(y, r)| *y += scale * r),
-                Epilogue::Activate(act) => y.iter_mut().zip(r).for_each(|(y, r)| *y = act.apply(*r)),
-                Epilogue::Gate(act) => {
-                    let (gate, up) = r.split_at(y.len());
-                    y.iter_mut().zip(gate.iter().zip(up)).for_each(|(y, (gate, up))| *y = act.apply(*gate) * up);
-                }
-                Epilogue::Multiply(..) => {}
-            }
+        for (t, r) in self.r.chunks_exact_mut(stride).enumerate() {
+            finish(op, m, t, r);
         }
     }
 
@@ -78,6 +63,28 @@ impl Projector {
         m.logits.extend_from_slice(&self.r);
         if op.scale != 1.0 || op.softcap.is_some() {
             m.logits.iter_mut().for_each(|v| *v = op.finish(*v));
+        }
+    }
+}
+
+/// Writes one token's result `r` through the epilogue.
+fn finish(op: &Linear, m: &mut Memory, t: usize, r: &mut [f32]) {
+    if let Epilogue::Multiply(act, by) = op.epilogue {
+        activate(act, r);
+        r.iter_mut().zip(m.slice(by, t)).for_each(|(r, by)| *r *= by);
+    }
+    let y = m.slice_mut(op.y, t);
+    match op.epilogue {
+        Epilogue::Store | Epilogue::Multiply(..) => y.copy_from_slice(r),
+        Epilogue::Add(scale) => y.iter_mut().zip(r).for_each(|(y, r)| *y += scale * *r),
+        Epilogue::Activate(act) => {
+            activate(act, r);
+            y.copy_from_slice(r);
+        }
+        Epilogue::Gate(act) => {
+            let (gate, up) = r.split_at_mut(y.len());
+            activate(act, gate);
+            y.iter_mut().zip(gate.iter().zip(up)).for_each(|(y, (gate, up))| *y = gate * *up);
         }
     }
 }

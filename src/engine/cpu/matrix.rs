@@ -11,7 +11,7 @@
 //!
 //! So one lane of a 4 × i32 accumulator belongs to one row, and nothing is summed across lanes before a block's end.
 
-use super::simd::Lane;
+use super::lane::Lane;
 use super::zeroed;
 use crate::error::Result;
 use crate::kernels::formats::{Blocks, Format, Layout, Unpacked};
@@ -93,7 +93,9 @@ impl Matrix {
     pub fn new(format: Format, rows: usize, columns: usize) -> Result<Self> {
         let data = match (format.layout(), format) {
             (Layout::Plain(..), Format::F32) => Data::F32(zeroed(rows * columns, "the weights")?),
-            (Layout::Plain(..), Format::F16) => Data::Half(zeroed(rows * columns, "the weights")?, f16_to_f32),
+            (Layout::Plain(..), Format::F16) => {
+                Data::Half(zeroed(rows * columns, "the weights")?, f16_to_f32)
+            }
             (Layout::Plain(..), _) => Data::Half(zeroed(rows * columns, "the weights")?, bf16_to_f32),
             (Layout::Quantized(blocks), _) => {
                 let shape = ChunkShape::of(blocks);
@@ -168,15 +170,12 @@ impl Quantized {
                 chunk[groups + group].set_f32(lane, unpacked.min[part * groups + group]);
             }
         }
-        for (column, &q) in unpacked.q[part * BLOCK..][..BLOCK].iter().enumerate() {
-            let stored = (q + zero).cast_unsigned();
-            if nibbles {
-                let byte = lane * 4 + column % 4;
-                let shift = if column < 16 { 0 } else { 4 };
-                let lane = &mut chunk[header + column % 16 / 4];
-                lane.set_byte(byte, (lane.byte(byte) & !(0x0f << shift)) | (stored << shift));
-            } else {
-                chunk[header + column / 4].set_byte(lane * 4 + column % 4, stored);
+        let stored = |column: usize| (unpacked.q[part * BLOCK + column] + zero).cast_unsigned();
+        for (j, quants) in chunk[header..].iter_mut().enumerate() {
+            for (c, byte) in quants.0[lane * 4..][..4].iter_mut().enumerate() {
+                let column = j * 4 + c;
+                // A byte's two nibbles are of the same row.
+                *byte = if nibbles { stored(column) | stored(column + 16) << 4 } else { stored(column) };
             }
         }
     }
@@ -191,9 +190,9 @@ impl Quantized {
             for (column, out) in out.iter_mut().enumerate() {
                 let byte = lane * 4 + column % 4;
                 let stored = if nibbles {
-                    chunk[header + column % 16 / 4].byte(byte) >> (if column < 16 { 0 } else { 4 }) & 0x0f
+                    chunk[header + column % 16 / 4].0[byte] >> (if column < 16 { 0 } else { 4 }) & 0x0f
                 } else {
-                    chunk[header + column / 4].byte(byte)
+                    chunk[header + column / 4].0[byte]
                 };
                 let group = column * groups / BLOCK;
                 let product = chunk[group].f32(lane) * f32::from(stored.cast_signed() - zero);
@@ -220,7 +219,11 @@ mod tests {
     #[test]
     fn half_precision_widens_like_the_half_crate() {
         for bits in (0..=u16::MAX).filter(|bits| bits & 0x7c00 != 0x7c00) {
-            assert_eq!(f16_to_f32(bits).to_bits(), half::f16::from_bits(bits).to_f32().to_bits(), "{bits:#06x}");
+            assert_eq!(
+                f16_to_f32(bits).to_bits(),
+                half::f16::from_bits(bits).to_f32().to_bits(),
+                "{bits:#06x}"
+            );
         }
     }
 

@@ -3,8 +3,10 @@
 use std::ops::Range;
 
 use super::activations::Activations;
+use super::lane::Lane;
+use super::math::dot;
 use super::matrix::{BLOCK, ChunkShape, Data, Matrix, Quantized, ROWS};
-use super::simd::{Acts, F4, Lane, Sums, Wide};
+use super::simd::{Acts, F4, Sums, Wide};
 
 /// Tokens that share one unpacking of a weight block: as many as leave their sums in registers.
 const TILE: usize = 4;
@@ -34,12 +36,18 @@ impl Projector {
         let tokens = self.x.len() / matrix.columns;
         match matrix.data() {
             Data::F32(weights) => {
-                for (i, row) in weights[rows.start * matrix.columns..rows.end * matrix.columns].chunks_exact(matrix.columns).enumerate() {
+                for (i, row) in weights[rows.start * matrix.columns..rows.end * matrix.columns]
+                    .chunks_exact(matrix.columns)
+                    .enumerate()
+                {
                     dot_tokens(row, &self.x, &mut self.r, offset + i, stride);
                 }
             }
             Data::Half(weights, widen) => {
-                for (i, row) in weights[rows.start * matrix.columns..rows.end * matrix.columns].chunks_exact(matrix.columns).enumerate() {
+                for (i, row) in weights[rows.start * matrix.columns..rows.end * matrix.columns]
+                    .chunks_exact(matrix.columns)
+                    .enumerate()
+                {
                     self.row.clear();
                     self.row.extend(row.iter().map(|&w| widen(w)));
                     dot_tokens(&self.row, &self.x, &mut self.r, offset + i, stride);
@@ -54,7 +62,9 @@ impl Projector {
                         let mut out = [[0.0; ROWS]; TILE];
                         kernel(quantized, group, &self.acts, t, count, &mut out);
                         for (t, out) in (t..t + count).zip(out) {
-                            for (row, value) in (group * ROWS..).zip(out).filter(|(row, _)| rows.contains(row)) {
+                            for (row, value) in
+                                (group * ROWS..).zip(out).filter(|(row, _)| rows.contains(row))
+                            {
                                 self.r[t * stride + offset + row - rows.start] = value;
                             }
                         }
@@ -71,22 +81,6 @@ fn dot_tokens(row: &[f32], x: &[f32], r: &mut [f32], at: usize, stride: usize) {
     for (t, x) in x.chunks_exact(row.len()).enumerate() {
         r[t * stride + at] = dot(row, x);
     }
-}
-
-/// `Σ a[i] · b[i]`, in sixteen partial sums.
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, a_rest) = a.as_chunks::<16>();
-    let (b, b_rest) = b.as_chunks::<16>();
-    let mut sums = [F4::splat(0.0); 4];
-    for (a, b) in a.iter().zip(b) {
-        let (a, b) = (a.as_chunks::<4>().0, b.as_chunks::<4>().0);
-        for (i, sum) in sums.iter_mut().enumerate() {
-            *sum = sum.add(F4::from_slice(&a[i]).mul(F4::from_slice(&b[i])));
-        }
-    }
-    let sum = sums[0].add(sums[1]).add(sums[2].add(sums[3])).to_array();
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    (sum[0] + sum[1]) + (sum[2] + sum[3]) + rest
 }
 
 /// Four rows times `count` tokens from token `first`.
@@ -148,11 +142,11 @@ fn tile<const NIBBLES: bool, const GROUPS: usize, const MIN: bool, const T: usiz
             let halves = acts.sums[at];
             for g in 0..GROUPS {
                 let sum = if GROUPS == 1 { halves[0] + halves[1] } else { halves[g] };
-                let mut value = dots[t][g].finish(zero * sum).mul(header[g].floats());
+                let mut value = dots[t][g].finish(zero * sum).mul(F4::from_lane(&header[g]));
                 if MIN {
                     #[allow(clippy::cast_precision_loss, reason = "sums of a block stay below 2^13")]
                     let sum = F4::splat(sum as f32);
-                    value = value.add(header[GROUPS + g].floats().mul(sum));
+                    value = value.add(F4::from_lane(&header[GROUPS + g]).mul(sum));
                 }
                 sums[t] = sums[t].add(value.mul(F4::splat(act_scale)));
             }
@@ -171,7 +165,7 @@ fn dot_chunk<const NIBBLES: bool, const GROUPS: usize, const T: usize>(
     dots: &mut [[Sums; GROUPS]; T],
 ) {
     if NIBBLES {
-        for (j, &lane) in quants.iter().enumerate().take(4) {
+        for (j, lane) in quants.iter().enumerate().take(4) {
             let (low, high) = Wide::nibbles(lane);
             for t in 0..T {
                 dots[t][0].dot(low, Acts::splat(&q[t][j]));
@@ -179,7 +173,7 @@ fn dot_chunk<const NIBBLES: bool, const GROUPS: usize, const T: usize>(
             }
         }
     } else {
-        for (j, &lane) in quants.iter().enumerate().take(8) {
+        for (j, lane) in quants.iter().enumerate().take(8) {
             let weights = Wide::bytes(lane);
             for t in 0..T {
                 dots[t][j / 4 * (GROUPS - 1)].dot(weights, Acts::splat(&q[t][j]));

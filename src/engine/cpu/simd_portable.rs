@@ -1,34 +1,6 @@
 //! 128-bit vectors in plain Rust, for native tests and tools. `simd_wasm.rs` has the same names with the same meaning.
 
-/// 16 bytes of a repacked matrix.
-#[derive(Clone, Copy, Default)]
-#[repr(align(16))]
-pub struct Lane([u8; 16]);
-
-impl Lane {
-    pub fn byte(self, index: usize) -> u8 {
-        self.0[index]
-    }
-
-    pub fn set_byte(&mut self, index: usize, value: u8) {
-        self.0[index] = value;
-    }
-
-    pub fn f32(self, index: usize) -> f32 {
-        let at = index * 4;
-        f32::from_le_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
-    }
-
-    pub fn set_f32(&mut self, index: usize, value: f32) {
-        self.0[index * 4..][..4].copy_from_slice(&value.to_le_bytes());
-    }
-
-    /// Its four floats.
-    #[inline(always)]
-    pub fn floats(self) -> F4 {
-        F4([self.f32(0), self.f32(1), self.f32(2), self.f32(3)])
-    }
-}
+use super::lane::Lane;
 
 /// Four f32.
 #[derive(Clone, Copy)]
@@ -38,6 +10,12 @@ impl F4 {
     #[inline(always)]
     pub fn splat(value: f32) -> Self {
         Self([value; 4])
+    }
+
+    /// A lane's four floats.
+    #[inline(always)]
+    pub fn from_lane(lane: &Lane) -> Self {
+        Self([lane.f32(0), lane.f32(1), lane.f32(2), lane.f32(3)])
     }
 
     #[inline(always)]
@@ -53,6 +31,44 @@ impl F4 {
     #[inline(always)]
     pub fn mul(self, other: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] * other.0[i]))
+    }
+
+    #[inline(always)]
+    pub fn sub(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+    }
+
+    #[inline(always)]
+    pub fn div(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] / other.0[i]))
+    }
+
+    #[inline(always)]
+    pub fn max(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].max(other.0[i])))
+    }
+
+    #[inline(always)]
+    pub fn min(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].min(other.0[i])))
+    }
+
+    /// To the nearest whole number.
+    #[inline(always)]
+    pub fn round(self) -> Self {
+        Self(self.0.map(f32::round_ties_even))
+    }
+
+    /// 2 to the power of whole numbers in −126..=127.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "whole numbers of small magnitude")]
+    pub fn exp2_whole(self) -> Self {
+        Self(self.0.map(|n| f32::from_bits(((n as i32 + 127) << 23).cast_unsigned())))
+    }
+
+    #[inline(always)]
+    pub fn store(self, values: &mut [f32; 4]) {
+        *values = self.0;
     }
 
     #[inline(always)]
@@ -72,14 +88,17 @@ impl Wide {
 
     /// Sixteen signed bytes.
     #[inline(always)]
-    pub fn bytes(lane: Lane) -> Self {
+    pub fn bytes(lane: &Lane) -> Self {
         Self::widen(lane.0.map(u8::cast_signed))
     }
 
     /// The low and the high nibbles of sixteen bytes.
     #[inline(always)]
-    pub fn nibbles(lane: Lane) -> (Self, Self) {
-        (Self::widen(lane.0.map(|b| (b & 0x0f).cast_signed())), Self::widen(lane.0.map(|b| (b >> 4).cast_signed())))
+    pub fn nibbles(lane: &Lane) -> (Self, Self) {
+        (
+            Self::widen(lane.0.map(|b| (b & 0x0f).cast_signed())),
+            Self::widen(lane.0.map(|b| (b >> 4).cast_signed())),
+        )
     }
 }
 
@@ -108,7 +127,8 @@ impl Sums {
     #[inline(always)]
     pub fn dot(&mut self, weights: Wide, acts: Acts) {
         let pair = |w: &[i16; 8], i: usize| {
-            i32::from(w[2 * i]) * i32::from(acts.0[2 * i]) + i32::from(w[2 * i + 1]) * i32::from(acts.0[2 * i + 1])
+            i32::from(w[2 * i]) * i32::from(acts.0[2 * i])
+                + i32::from(w[2 * i + 1]) * i32::from(acts.0[2 * i + 1])
         };
         for i in 0..4 {
             self.0[i] += pair(&weights.0, i);

@@ -2,50 +2,12 @@
 
 use core::arch::wasm32::*;
 
-/// 16 bytes of a repacked matrix.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub struct Lane(v128);
+use super::lane::Lane;
 
-impl Default for Lane {
-    fn default() -> Self {
-        Self(i32x4_splat(0))
-    }
-}
-
-impl Lane {
-    fn bytes(self) -> [u8; 16] {
-        // SAFETY: both are 16 bytes without invalid values.
-        unsafe { core::mem::transmute(self.0) }
-    }
-
-    pub fn byte(self, index: usize) -> u8 {
-        self.bytes()[index]
-    }
-
-    pub fn set_byte(&mut self, index: usize, value: u8) {
-        let mut bytes = self.bytes();
-        bytes[index] = value;
-        // SAFETY: both are 16 bytes without invalid values.
-        self.0 = unsafe { core::mem::transmute::<[u8; 16], v128>(bytes) };
-    }
-
-    pub fn f32(self, index: usize) -> f32 {
-        let bytes = self.bytes();
-        f32::from_le_bytes([bytes[index * 4], bytes[index * 4 + 1], bytes[index * 4 + 2], bytes[index * 4 + 3]])
-    }
-
-    pub fn set_f32(&mut self, index: usize, value: f32) {
-        for (offset, byte) in value.to_le_bytes().into_iter().enumerate() {
-            self.set_byte(index * 4 + offset, byte);
-        }
-    }
-
-    /// Its four floats.
-    #[inline(always)]
-    pub fn floats(self) -> F4 {
-        F4(self.0)
-    }
+#[inline(always)]
+fn load(lane: &Lane) -> v128 {
+    // SAFETY: a lane is 16 readable bytes; the load needs no alignment.
+    unsafe { v128_load(lane.0.as_ptr().cast()) }
 }
 
 /// Four f32.
@@ -56,6 +18,12 @@ impl F4 {
     #[inline(always)]
     pub fn splat(value: f32) -> Self {
         Self(f32x4_splat(value))
+    }
+
+    /// A lane's four floats.
+    #[inline(always)]
+    pub fn from_lane(lane: &Lane) -> Self {
+        Self(load(lane))
     }
 
     #[inline(always)]
@@ -75,9 +43,53 @@ impl F4 {
     }
 
     #[inline(always)]
+    pub fn sub(self, other: Self) -> Self {
+        Self(f32x4_sub(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub fn div(self, other: Self) -> Self {
+        Self(f32x4_div(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub fn max(self, other: Self) -> Self {
+        Self(f32x4_pmax(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub fn min(self, other: Self) -> Self {
+        Self(f32x4_pmin(self.0, other.0))
+    }
+
+    /// To the nearest whole number.
+    #[inline(always)]
+    pub fn round(self) -> Self {
+        Self(f32x4_nearest(self.0))
+    }
+
+    /// 2 to the power of whole numbers in −126..=127.
+    #[inline(always)]
+    pub fn exp2_whole(self) -> Self {
+        let exponent = i32x4_add(i32x4_trunc_sat_f32x4(self.0), i32x4_splat(127));
+        Self(i32x4_shl(exponent, 23))
+    }
+
+    #[inline(always)]
+    pub fn store(self, values: &mut [f32; 4]) {
+        // SAFETY: the reference is to 16 writable bytes; the store needs no alignment.
+        unsafe { v128_store(values.as_mut_ptr().cast(), self.0) }
+    }
+
+    #[inline(always)]
     pub fn to_array(self) -> [f32; 4] {
         let v = self.0;
-        [f32x4_extract_lane::<0>(v), f32x4_extract_lane::<1>(v), f32x4_extract_lane::<2>(v), f32x4_extract_lane::<3>(v)]
+        [
+            f32x4_extract_lane::<0>(v),
+            f32x4_extract_lane::<1>(v),
+            f32x4_extract_lane::<2>(v),
+            f32x4_extract_lane::<3>(v),
+        ]
     }
 }
 
@@ -88,15 +100,17 @@ pub struct Wide(v128, v128);
 impl Wide {
     /// Sixteen signed bytes.
     #[inline(always)]
-    pub fn bytes(lane: Lane) -> Self {
-        Self(i16x8_extend_low_i8x16(lane.0), i16x8_extend_high_i8x16(lane.0))
+    pub fn bytes(lane: &Lane) -> Self {
+        let bytes = load(lane);
+        Self(i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes))
     }
 
     /// The low and the high nibbles of sixteen bytes.
     #[inline(always)]
-    pub fn nibbles(lane: Lane) -> (Self, Self) {
-        let low = v128_and(lane.0, u8x16_splat(0x0f));
-        let high = u8x16_shr(lane.0, 4);
+    pub fn nibbles(lane: &Lane) -> (Self, Self) {
+        let bytes = load(lane);
+        let low = v128_and(bytes, u8x16_splat(0x0f));
+        let high = u8x16_shr(bytes, 4);
         (
             Self(u16x8_extend_low_u8x16(low), u16x8_extend_high_u8x16(low)),
             Self(u16x8_extend_low_u8x16(high), u16x8_extend_high_u8x16(high)),

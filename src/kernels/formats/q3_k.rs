@@ -4,14 +4,8 @@
 
 use super::{Blocks, Layout, Unpacked, f16_at, q};
 
-pub(super) static LAYOUT: Layout = Layout::Quantized(Blocks {
-    len: 256,
-    bytes: 110,
-    group_len: 16,
-    range: (-4, 3),
-    has_min: false,
-    unpack,
-});
+pub(super) static LAYOUT: Layout =
+    Layout::Quantized(Blocks { len: 256, bytes: 110, group_len: 16, range: (-4, 3), has_min: false, unpack });
 
 fn unpack(block: &[u8], out: &mut Unpacked) {
     let d = f16_at(block, 108);

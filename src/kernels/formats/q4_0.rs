@@ -2,14 +2,8 @@
 
 use super::{Blocks, Layout, Unpacked, f16_at, q};
 
-pub(super) static LAYOUT: Layout = Layout::Quantized(Blocks {
-    len: 32,
-    bytes: 18,
-    group_len: 32,
-    range: (-8, 7),
-    has_min: false,
-    unpack,
-});
+pub(super) static LAYOUT: Layout =
+    Layout::Quantized(Blocks { len: 32, bytes: 18, group_len: 32, range: (-8, 7), has_min: false, unpack });
 
 fn unpack(block: &[u8], out: &mut Unpacked) {
     out.scale[0] = f16_at(block, 0);
