@@ -276,7 +276,6 @@ impl Forward<'_> {
         // Dividing x by √hidden before an RMS norm is the same as multiplying its eps by hidden.
         let norm = NormParams { eps: w.norm.eps * self.spec.hidden as f32, ..w.norm };
         self.norm(projected, width, norm, inputs, NormMode::Add(half));
-        // The embedding above is scaled by 1/√2 already; the norm's result is scaled here.
         Some(inputs)
     }
 

@@ -57,7 +57,7 @@ impl Weights {
     /// # Errors
     /// `corrupt_file` naming a tensor that is missing or has another shape than the metadata say.
     pub fn plan(gguf: &Gguf, spec: &Spec) -> Result<(Self, Plan)> {
-        let mut plan = Plan::new(gguf, spec.layer_norm, spec.norm_eps);
+        let mut plan = plan::Planner::new(gguf, spec.layer_norm, spec.norm_eps);
         let embedding = plan.matrix("token_embd.weight", spec.vocab, spec.hidden)?;
         let per_layer = match spec.per_layer_input {
             None => None,

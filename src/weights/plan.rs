@@ -33,34 +33,28 @@ pub struct VectorPlan {
 
 /// Everything that a model loads.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct PlanLists {
+pub struct Plan {
     /// By [`MatrixId`].
     pub matrices: Vec<MatrixPlan>,
     /// By [`VectorId`].
     pub vectors: Vec<VectorPlan>,
 }
 
-/// The finished plan.
-pub type Plan = PlanLists;
-
 /// The plan in the making.
 pub(super) struct Planner<'a> {
     gguf: &'a Gguf,
     layer_norm: bool,
     eps: f32,
-    lists: PlanLists,
+    plan: Plan,
 }
 
-impl Plan {
-    #[allow(clippy::new_ret_no_self, reason = "a plan is made by its planner")]
-    pub(super) fn new(gguf: &Gguf, layer_norm: bool, eps: f32) -> Planner<'_> {
-        Planner { gguf, layer_norm, eps, lists: PlanLists::default() }
+impl<'a> Planner<'a> {
+    pub fn new(gguf: &'a Gguf, layer_norm: bool, eps: f32) -> Self {
+        Self { gguf, layer_norm, eps, plan: Plan::default() }
     }
-}
 
-impl Planner<'_> {
     pub fn finish(self) -> Plan {
-        self.lists
+        self.plan
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -96,8 +90,8 @@ impl Planner<'_> {
     /// Some rows of the tensor `name`, `[all_rows, columns]`.
     fn rows(&mut self, name: &str, order: RowOrder, all_rows: usize, columns: usize) -> Result<MatrixId> {
         let (index, format) = self.expect(name, all_rows, columns)?;
-        self.lists.matrices.push(MatrixPlan { tensor: index, order, columns, format });
-        Ok(MatrixId(self.lists.matrices.len() - 1))
+        self.plan.matrices.push(MatrixPlan { tensor: index, order, columns, format });
+        Ok(MatrixId(self.plan.matrices.len() - 1))
     }
 
     /// `name.weight`, and `name.bias` if there is one.
@@ -128,8 +122,8 @@ impl Planner<'_> {
         if tensor.elements() != len {
             bail!(CorruptFile, "tensor {name} has {} elements, {len} are expected", tensor.elements());
         }
-        self.lists.vectors.push(VectorPlan { tensor: index, order });
-        Ok(VectorId(self.lists.vectors.len() - 1))
+        self.plan.vectors.push(VectorPlan { tensor: index, order });
+        Ok(VectorId(self.plan.vectors.len() - 1))
     }
 
     /// The whole tensor `name`, `len` elements.
