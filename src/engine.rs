@@ -9,6 +9,8 @@ mod cpu;
 mod naive;
 
 pub use cpu::{CpuEngine, matrix_bytes};
+#[cfg(target_arch = "wasm32")]
+pub use cpu::serve;
 pub use naive::NaiveEngine;
 
 use crate::error::Result;

@@ -150,7 +150,7 @@ impl Network {
         let Blueprint { spec, context_length, plan, recording } = blueprint;
         let can_rewind = recording.can_rewind();
         let mut engine = match backend {
-            Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan)?),
+            Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan, 1)?),
             Backend::Naive => AnyEngine::Naive(NaiveEngine::new(recording, &plan)),
         };
         let mut sink = Quantizer::new(&mut engine, gguf, &plan);

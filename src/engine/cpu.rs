@@ -3,6 +3,10 @@
 
 mod activations;
 mod attention;
+#[cfg_attr(all(target_arch = "wasm32", target_feature = "relaxed-simd"), path = "cpu/dot_relaxed.rs")]
+#[cfg_attr(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")), path = "cpu/dot_simd128.rs")]
+#[cfg_attr(not(target_arch = "wasm32"), path = "cpu/dot_portable.rs")]
+mod dot;
 mod experts;
 mod lane;
 mod linear;
@@ -12,14 +16,19 @@ mod project;
 #[cfg_attr(target_arch = "wasm32", path = "cpu/simd_wasm.rs")]
 #[cfg_attr(not(target_arch = "wasm32"), path = "cpu/simd_portable.rs")]
 mod simd;
+mod team;
 
-use self::attention::RopeAngles;
+use self::attention::Attender;
+use self::linear::Projector;
 use self::matrix::Matrix;
 pub use self::matrix::matrix_bytes;
-use self::project::Projector;
+use self::team::Team;
+#[cfg(target_arch = "wasm32")]
+pub use self::team::serve;
 use super::{Batch, Engine, SequenceId, WeightSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::embed::Embed;
+use crate::kernels::experts::Routing;
 use crate::kernels::memory::{Cache, Memory, SequenceState};
 use crate::recording::{MatrixId, Op, Recording, VectorId};
 use crate::weights::Plan;
@@ -29,17 +38,19 @@ pub struct CpuEngine {
     recording: Recording,
     matrices: Vec<Matrix>,
     memory: Memory,
+    team: Team,
     projector: Projector,
-    angles: RopeAngles,
+    attender: Attender,
+    routing: Routing,
     sequences: Vec<Option<SequenceState>>,
 }
 
 impl CpuEngine {
-    /// An engine for `recording`, with room for the weights in `plan`.
+    /// An engine of `threads` threads for `recording`, with room for the weights in `plan`.
     ///
     /// # Errors
     /// `out_of_memory`
-    pub fn new(recording: Recording, plan: &Plan) -> Result<Self> {
+    pub fn new(recording: Recording, plan: &Plan, threads: usize) -> Result<Self> {
         let matrices =
             plan.matrices.iter().map(|matrix| Matrix::new(matrix.format, matrix.order.len(), matrix.columns));
         let memory = Memory {
@@ -53,10 +64,17 @@ impl CpuEngine {
             matrices: matrices.collect::<Result<_>>()?,
             recording,
             memory,
+            team: Team::new(threads),
             projector: Projector::default(),
-            angles: RopeAngles::default(),
+            attender: Attender::default(),
+            routing: Routing::default(),
             sequences: Vec::new(),
         })
+    }
+
+    /// Threads that it runs on.
+    pub fn threads(&self) -> usize {
+        self.team.size()
     }
 
     fn embed(&mut self, op: &Embed) {
@@ -72,10 +90,12 @@ impl CpuEngine {
         let m = &mut self.memory;
         match op {
             Op::Embed(op) => self.embed(op),
-            Op::Linear(op) => self.projector.linear(op, &self.matrices, m),
-            Op::Logits(op) => self.projector.logits(op, &self.matrices, m),
-            Op::Attention(op) => attention::run(op, m, &self.angles),
-            Op::Experts(op) => experts::run(op, &self.matrices, &mut self.projector, m),
+            Op::Linear(op) => self.projector.linear(&self.team, op, &self.matrices, m),
+            Op::Logits(op) => self.projector.logits(&self.team, op, &self.matrices, m),
+            Op::Attention(op) => self.attender.run(op, &self.team, m),
+            Op::Experts(op) => {
+                experts::run(op, &self.team, &self.matrices, &mut self.projector, &mut self.routing, m);
+            }
             // Small next to the projections: the naive twins serve.
             Op::Norm(op) => op.naive(m),
             Op::ShortConv(op) => op.naive(m),
@@ -110,6 +130,9 @@ fn zeroed<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
 
 impl Engine for CpuEngine {
     fn open(&mut self, context: usize) -> Result<SequenceId> {
+        let heads = |op: &Op| if let Op::Attention(op) = op { op.heads / op.kv_heads } else { 0 };
+        let heads = self.recording.ops.iter().map(heads).max().unwrap_or(0);
+        self.attender.reserve(&self.team, heads, context);
         let cache = |width: usize| zeroed(context * width, "the key-value cache");
         let caches = self
             .recording
@@ -139,7 +162,7 @@ impl Engine for CpuEngine {
         if batch.position == 0 {
             m.sequence.states.iter_mut().for_each(|state| state.fill(0.0));
         }
-        self.angles.update(&self.recording.ropes, batch.position, batch.tokens.len());
+        self.attender.angles.update(&self.recording.ropes, batch.position, batch.tokens.len());
         let ops = std::mem::take(&mut self.recording.ops);
         ops.iter().for_each(|op| self.op(op));
         self.recording.ops = ops;

@@ -47,21 +47,37 @@ pub struct Quantized {
 /// What a chunk consists of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ChunkShape {
-    /// Quants are nibbles, not bytes.
-    pub nibbles: bool,
+    /// How quants are stored.
+    pub packing: Packing,
     /// Scales per row: 2 where 16 columns share one, else 1.
     pub groups: usize,
     /// Whether there are mins.
     pub has_min: bool,
-    /// Stored quants are larger than the true ones by this much.
-    pub zero: i8,
+    /// Stored quants are larger than the true ones by this much, so that none is negative.
+    pub zero: u8,
+}
+
+/// How quants are stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Packing {
+    /// Four bits, two to a byte.
+    Nibbles,
+    /// A byte, of which at most seven bits are in use: what a relaxed dot product takes.
+    Small,
+    /// A byte.
+    Large,
 }
 
 impl ChunkShape {
     fn of(blocks: &Blocks) -> Self {
-        let nibbles = i16::from(blocks.range.1) - i16::from(blocks.range.0) < 16;
-        let zero = if nibbles { -blocks.range.0 } else { 0 };
-        Self { nibbles, groups: BLOCK / blocks.group_len, has_min: blocks.has_min, zero }
+        let (least, largest) = blocks.range;
+        let packing = match largest.abs_diff(least) {
+            ..16 => Packing::Nibbles,
+            16..128 => Packing::Small,
+            128.. => Packing::Large,
+        };
+        let zero = least.unsigned_abs();
+        Self { packing, groups: BLOCK / blocks.group_len, has_min: blocks.has_min, zero }
     }
 
     /// Lanes before the quants.
@@ -71,7 +87,7 @@ impl ChunkShape {
 
     /// Lanes of a chunk.
     pub fn lanes(self) -> usize {
-        self.header() + if self.nibbles { 4 } else { 8 }
+        self.header() + if self.packing == Packing::Nibbles { 4 } else { 8 }
     }
 }
 
@@ -161,7 +177,8 @@ impl Quantized {
 
     /// Writes one row's share of a chunk from part `part` (32 columns) of an unpacked block.
     fn write_chunk_row(&mut self, start: usize, lane: usize, unpacked: &Unpacked, part: usize) {
-        let ChunkShape { nibbles, groups, has_min, zero } = self.shape;
+        let ChunkShape { packing, groups, has_min, zero } = self.shape;
+        let nibbles = packing == Packing::Nibbles;
         let header = self.shape.header();
         let chunk = &mut self.lanes[start..start + self.shape.lanes()];
         for group in 0..groups {
@@ -170,7 +187,7 @@ impl Quantized {
                 chunk[groups + group].set_f32(lane, unpacked.min[part * groups + group]);
             }
         }
-        let stored = |column: usize| (unpacked.q[part * BLOCK + column] + zero).cast_unsigned();
+        let stored = |column: usize| zero.wrapping_add_signed(unpacked.q[part * BLOCK + column]);
         for (j, quants) in chunk[header..].iter_mut().enumerate() {
             for (c, byte) in quants.0[lane * 4..][..4].iter_mut().enumerate() {
                 let column = j * 4 + c;
@@ -181,7 +198,8 @@ impl Quantized {
     }
 
     fn row(&self, columns: usize, row: usize, out: &mut [f32]) {
-        let ChunkShape { nibbles, groups, has_min, zero } = self.shape;
+        let ChunkShape { packing, groups, has_min, zero } = self.shape;
+        let nibbles = packing == Packing::Nibbles;
         let header = self.shape.header();
         let lane = row % ROWS;
         for (block, out) in out.chunks_exact_mut(BLOCK).enumerate() {
@@ -195,7 +213,7 @@ impl Quantized {
                     chunk[header + column / 4].0[byte]
                 };
                 let group = column * groups / BLOCK;
-                let product = chunk[group].f32(lane) * f32::from(stored.cast_signed() - zero);
+                let product = chunk[group].f32(lane) * (f32::from(stored) - f32::from(zero));
                 *out = if has_min { product + chunk[groups + group].f32(lane) } else { product };
             }
         }

@@ -4,15 +4,9 @@ use core::arch::wasm32::*;
 
 use super::lane::Lane;
 
-#[inline(always)]
-fn load(lane: &Lane) -> v128 {
-    // SAFETY: a lane is 16 readable bytes; the load needs no alignment.
-    unsafe { v128_load(lane.0.as_ptr().cast()) }
-}
-
 /// Four f32.
 #[derive(Clone, Copy)]
-pub struct F4(v128);
+pub struct F4(pub(super) v128);
 
 impl F4 {
     #[inline(always)]
@@ -62,6 +56,11 @@ impl F4 {
         Self(f32x4_pmin(self.0, other.0))
     }
 
+    #[inline(always)]
+    pub fn abs(self) -> Self {
+        Self(f32x4_abs(self.0))
+    }
+
     /// To the nearest whole number.
     #[inline(always)]
     pub fn round(self) -> Self {
@@ -93,66 +92,16 @@ impl F4 {
     }
 }
 
-/// Sixteen weights widened to 16 bits: four columns of rows 0 and 1, and of rows 2 and 3.
-#[derive(Clone, Copy)]
-pub struct Wide(v128, v128);
-
-impl Wide {
-    /// Sixteen signed bytes.
-    #[inline(always)]
-    pub fn bytes(lane: &Lane) -> Self {
-        let bytes = load(lane);
-        Self(i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes))
-    }
-
-    /// The low and the high nibbles of sixteen bytes.
-    #[inline(always)]
-    pub fn nibbles(lane: &Lane) -> (Self, Self) {
-        let bytes = load(lane);
-        let low = v128_and(bytes, u8x16_splat(0x0f));
-        let high = u8x16_shr(bytes, 4);
-        (
-            Self(u16x8_extend_low_u8x16(low), u16x8_extend_high_u8x16(low)),
-            Self(u16x8_extend_low_u8x16(high), u16x8_extend_high_u8x16(high)),
-        )
-    }
+/// A lane's sixteen bytes.
+#[inline(always)]
+pub fn load(lane: &Lane) -> v128 {
+    // SAFETY: a lane is 16 readable bytes; the load needs no alignment.
+    unsafe { v128_load(lane.0.as_ptr().cast()) }
 }
 
-/// Four activations, twice.
-#[derive(Clone, Copy)]
-pub struct Acts(v128);
-
-impl Acts {
-    #[inline(always)]
-    pub fn splat(values: &[i16; 4]) -> Self {
-        // SAFETY: the reference is to 8 readable bytes; the load needs no alignment.
-        Self(unsafe { v128_load64_splat(values.as_ptr().cast()) })
-    }
-}
-
-/// Integer dot products of four rows, two partial sums each.
-#[derive(Clone, Copy)]
-pub struct Sums(v128, v128);
-
-impl Sums {
-    #[inline(always)]
-    pub fn zero() -> Self {
-        Self(i32x4_splat(0), i32x4_splat(0))
-    }
-
-    /// Adds the products of four columns.
-    #[inline(always)]
-    pub fn dot(&mut self, weights: Wide, acts: Acts) {
-        self.0 = i32x4_add(self.0, i32x4_dot_i16x8(weights.0, acts.0));
-        self.1 = i32x4_add(self.1, i32x4_dot_i16x8(weights.1, acts.0));
-    }
-
-    /// The four rows' sums, less `offset`, as floats.
-    #[inline(always)]
-    pub fn finish(self, offset: i32) -> F4 {
-        let even = i32x4_shuffle::<0, 2, 4, 6>(self.0, self.1);
-        let odd = i32x4_shuffle::<1, 3, 5, 7>(self.0, self.1);
-        let sum = i32x4_sub(i32x4_add(even, odd), i32x4_splat(offset));
-        F4(f32x4_convert_i32x4(sum))
-    }
+/// The sum of four i32.
+#[inline(always)]
+pub fn sum(v: v128) -> i32 {
+    let pairs = i32x4_add(v, i32x4_shuffle::<2, 3, 0, 1>(v, v));
+    i32x4_extract_lane::<0>(pairs) + i32x4_extract_lane::<1>(pairs)
 }
