@@ -8,7 +8,7 @@
 mod cpu;
 mod naive;
 
-pub use cpu::{CpuEngine, matrix_bytes};
+pub use cpu::{BUILD, CpuEngine, matrix_bytes};
 #[cfg(target_arch = "wasm32")]
 pub use cpu::serve;
 pub use naive::NaiveEngine;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::engine::BUILD;
 use crate::gguf::Gguf;
 use crate::network::{Backend, Network};
 
@@ -68,8 +69,8 @@ impl Info {
             },
             backend_reason: reason.to_string(),
             adapter: None,
-            threads: 1,
-            build: "simd".into(),
+            threads: network.threads(),
+            build: BUILD.into(),
             license: text("general.license"),
             size_bytes: gguf.total_bytes,
             sha256: None,

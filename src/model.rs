@@ -91,6 +91,8 @@ pub struct Estimate {
     pub cached: bool,
 }
 
+/// More threads than any machine lends to a page.
+const MAX_THREADS: usize = 256;
 /// Time between two reports of progress while bytes move.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -121,7 +123,8 @@ impl Model {
         };
         let quantize = options.quantize.map(Into::into);
         let draft = Draft::new(Spec::read(&gguf)?, &gguf, options.context_length, quantize)?;
-        let blueprint = draft.finish(&gguf, &parts).await?;
+        let mut blueprint = draft.finish(&gguf, &parts).await?;
+        blueprint.threads = options.threads()?;
         let mut network = Network::build(blueprint, &gguf, &parts, backend, cancel, &mut on_bytes).await?;
         if tokenizer.vocab_size() > network.spec.vocab {
             bail!(
@@ -367,18 +370,23 @@ fn hashed(mut parts: Vec<Box<dyn Source>>, expected: Option<String>) -> Result<H
 }
 
 impl LoadOptions {
+    /// Threads of the CPU engine.
+    ///
+    /// # Errors
+    /// `invalid_request`
+    fn threads(&self) -> Result<usize> {
+        match self.threads {
+            Some(0) => bail!(InvalidRequest, "threads is 0; at least 1 is needed"),
+            threads => Ok(threads.unwrap_or(1).min(MAX_THREADS)),
+        }
+    }
+
     /// The engine to use, and why.
     ///
     /// # Errors
     /// `webgpu_unavailable`, `invalid_request` for options that nothing implements.
     fn backend(&self) -> Result<(Backend, &'static str)> {
-        use crate::request::{BackendChoice, BuildChoice};
-        if self.build == Some(BuildChoice::Relaxed) {
-            bail!(InvalidRequest, "build is \"relaxed\"; only \"simd\" is built so far");
-        }
-        if self.threads.is_some_and(|threads| threads != 1) {
-            bail!(InvalidRequest, "threads is {}; only 1 is supported so far", self.threads.unwrap_or(0));
-        }
+        use crate::request::BackendChoice;
         if self.seal == Some(true) {
             bail!(InvalidRequest, "seal is not supported yet");
         }

@@ -48,6 +48,8 @@ pub struct Blueprint {
     pub plan: Plan,
     /// The forward pass.
     pub recording: Recording,
+    /// Threads of the CPU engine, or as many as there are.
+    pub threads: usize,
 }
 
 impl Blueprint {
@@ -112,11 +114,19 @@ impl Draft {
         for rope in &spec.ropes {
             recording.ropes.push(rope_table(gguf, parts, rope, context_length).await?);
         }
-        Ok(Blueprint { spec, context_length, plan, recording })
+        Ok(Blueprint { spec, context_length, plan, recording, threads: 1 })
     }
 }
 
 impl Network {
+    /// Threads that the engine runs on.
+    pub fn threads(&self) -> usize {
+        match &self.engine {
+            AnyEngine::Cpu(engine) => engine.threads(),
+            AnyEngine::Naive(_) => 1,
+        }
+    }
+
     /// Loads the weights that `gguf` describes from `parts`.
     ///
     /// `on_bytes` is told how many of `gguf.total_bytes` have been taken in.
@@ -147,10 +157,10 @@ impl Network {
         cancel: &Cancel,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<Self> {
-        let Blueprint { spec, context_length, plan, recording } = blueprint;
+        let Blueprint { spec, context_length, plan, recording, threads } = blueprint;
         let can_rewind = recording.can_rewind();
         let mut engine = match backend {
-            Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan, 1)?),
+            Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan, threads)?),
             Backend::Naive => AnyEngine::Naive(NaiveEngine::new(recording, &plan)),
         };
         let mut sink = Quantizer::new(&mut engine, gguf, &plan);

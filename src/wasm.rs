@@ -32,6 +32,12 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_string()
 }
 
+/// Makes the calling worker one of the engine's threads, for good.
+#[wasm_bindgen(js_name = serveAsThread)]
+pub fn serve_as_thread() {
+    crate::engine::serve();
+}
+
 /// A loaded model.
 #[wasm_bindgen]
 pub struct WasmModel {

@@ -26,7 +26,7 @@ export type Call = { [M in Method]: { method: M; args: Parameters<Methods[M]> } 
  * follows an estimate. Ids are the page's, and unique.
  */
 export type ToWorker =
-  | { type: "load" | "estimate"; id: number; wasmUrl: string | null; parts: Part[]; options: string }
+  | { type: "load" | "estimate"; id: number; wasmUrl: string | null; threads: number; parts: Part[]; options: string }
   | { type: "call"; id: number; call: Call; events: boolean }
   | { type: "abort"; id: number };
 

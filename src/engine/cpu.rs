@@ -19,6 +19,7 @@ mod simd;
 mod team;
 
 use self::attention::Attender;
+pub use self::dot::BUILD;
 use self::linear::Projector;
 use self::matrix::Matrix;
 pub use self::matrix::matrix_bytes;

@@ -164,7 +164,7 @@ test("assets: a base, a function, and another origin", async (t) => {
   const urls = await page.evaluate(async (base) => {
     const results = [];
     for (const assets of ["/pkg", new URL("/pkg/", document.baseURI), (file) => `/pkg/${file}`, base, `${base}/`]) {
-      const engine = await window.tabmind.load("embedded:desk", { assets });
+      const engine = await window.tabmind.load("embedded:desk", { assets, threads: 1 });
       results.push([engine.info.parts[0], engine.networkRequests().map((request) => request.url)]);
       await engine.close();
     }
@@ -172,8 +172,9 @@ test("assets: a base, a function, and another origin", async (t) => {
   }, `${elsewhere.url}lib`);
   const own = `${harness.site.url}pkg/`;
   const other = `${elsewhere.url}lib/`;
-  const local = [`${own}models/desk.gguf`, [`${own}worker.js`, `${own}tabmind.js`, `${own}tabmind_bg.wasm`, "model"]];
-  const remote = [`${other}models/desk.gguf`, [`${other}worker.js`, `${other}tabmind.js`, `${other}tabmind_bg.wasm`, "model"]];
+  const files = ["worker-relaxed.js", "tabmind-relaxed.js", "worker.js", "threads.js", "tabmind-relaxed_bg.wasm"];
+  const local = [`${own}models/desk.gguf`, [...files.map((file) => own + file), "model"]];
+  const remote = [`${other}models/desk.gguf`, [...files.map((file) => other + file), "model"]];
   assert.deepEqual(urls, [local, local, local, remote, remote]);
 });
 

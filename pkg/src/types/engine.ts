@@ -28,11 +28,14 @@ export type ModelPart = string | URL | Blob | ArrayBuffer | Uint8Array;
 export interface LoadOptions {
   /** `"auto"` (default) takes what is faster for this model on this machine. */
   backend?: "auto" | "webgpu" | "cpu";
-  /** Which wasm build of the CPU engine runs; for tests and measurements. */
+  /** Which wasm build of the CPU engine runs; for tests and measurements. `"auto"` (default) takes what the browser can do. */
   build?: "auto" | "simd" | "relaxed";
   /** Tokens of KV cache; default: the model's, at most 4096, and as many as fit into memory. */
   contextLength?: number;
-  /** CPU threads; 1 where the page is not cross-origin isolated. */
+  /**
+   * CPU threads; default: all processors but one, eight at most (both where there are two). Where the page is not
+   * cross-origin isolated there is one, whatever is asked for; `info.threads` says how many there are.
+   */
   threads?: number;
   /** Keep downloaded models in the origin private file system (default), or not at all. */
   cache?: "opfs" | "none";
@@ -50,8 +53,9 @@ export interface LoadOptions {
   /** Aborts the load; it rejects with an `AbortError` and nothing stays behind. */
   signal?: AbortSignal;
   /**
-   * Where `worker.js` and `tabmind_bg.wasm` (and `models/*.gguf` for `embedded:`) are: a base URL, or a function from
-   * the file's name to its URL. Default: beside this module. `worker.js` imports `./tabmind.js` from beside itself.
+   * Where the package's files `worker-NAME.js` and `tabmind-NAME_bg.wasm` (and `models/*.gguf` for `embedded:`) are: a
+   * base URL, or a function from the file's name to its URL. Default: beside this module. The worker imports
+   * `./tabmind-NAME.js`, `./worker.js` and `./threads.js` from beside itself.
    */
   assets?: string | URL | ((file: string) => string | URL);
 }

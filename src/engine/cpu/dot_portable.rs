@@ -3,6 +3,9 @@
 use super::lane::Lane;
 use super::simd::F4;
 
+/// Name of the build that these make.
+pub const BUILD: &str = "portable";
+
 /// An activation as it is stored.
 pub type Quant = i8;
 

@@ -9,6 +9,9 @@ use core::arch::wasm32::*;
 use super::lane::Lane;
 use super::simd::{F4, load};
 
+/// Name of the build that these make.
+pub const BUILD: &str = "relaxed";
+
 /// An activation as it is stored.
 pub type Quant = i8;
 

@@ -5,6 +5,9 @@ use core::arch::wasm32::*;
 use super::lane::Lane;
 use super::simd::{F4, load};
 
+/// Name of the build that these make.
+pub const BUILD: &str = "simd";
+
 /// An activation as it is stored: wide, because the dot product takes 16 bits.
 pub type Quant = i16;
 

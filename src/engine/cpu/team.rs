@@ -4,8 +4,7 @@
 //! that is slow, late or asleep only takes fewer of them. Between regions the others spin for a moment and then sleep;
 //! the leader, which in a page also serves messages, never sleeps. A region costs about a microsecond.
 
-#[cfg_attr(all(target_arch = "wasm32", target_feature = "atomics"), path = "team/workers.rs")]
-#[cfg_attr(all(target_arch = "wasm32", not(target_feature = "atomics")), path = "team/none.rs")]
+#[cfg_attr(target_arch = "wasm32", path = "team/workers.rs")]
 #[cfg_attr(not(target_arch = "wasm32"), path = "team/native.rs")]
 mod members;
 

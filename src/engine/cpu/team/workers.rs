@@ -1,5 +1,5 @@
 //! Members are Web Workers that share this module's memory. The engine's worker starts them before a model is
-//! loaded; each calls [`serve`], which does not return.
+//! loaded; each calls [`serve`], which does not return. In a build without shared memory there are none.
 
 use std::hint::spin_loop;
 use std::sync::{Arc, OnceLock};
