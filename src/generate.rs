@@ -6,9 +6,9 @@ use web_time::Instant;
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::network::Network;
+use crate::prefix_cache::PrefixCache;
 use crate::request::Common;
 use crate::sampler::{Sampler, Sampling};
-use crate::session::Session;
 use crate::stop::{StopMatcher, Stopped};
 use crate::task::Pace;
 use crate::tokenizer::{Detokenizer, Tokenizer};
@@ -108,8 +108,8 @@ pub struct Outcome {
 pub struct Generator<'a> {
     /// The network.
     pub network: &'a mut Network,
-    /// Its cached sequence.
-    pub session: &'a mut Session,
+    /// Conversations that it need not compute again.
+    pub cache: &'a mut PrefixCache,
     /// Ids to text.
     pub tokenizer: &'a Tokenizer,
     /// Raised by the caller.
@@ -131,18 +131,17 @@ impl Generator<'_> {
     /// Answers `prompt`, which has at least one token and leaves room for another.
     ///
     /// # Errors
-    /// `aborted`, and what the network fails with; the session stays usable.
+    /// `aborted`, and what the network fails with; the cache stays usable.
     pub async fn run(&mut self, prompt: &[u32], common: &Common, start: TextStart) -> Result<Outcome> {
         let mut pace = Pace::start();
         let begun = Instant::now();
-        let cached_tokens = self.session.rewind_to(prompt, self.network);
+        let cached_tokens = self.cache.begin(prompt, self.network)?;
         (self.on_event)(Event::Start { prompt_tokens: prompt.len(), cached_tokens });
         let mut timings = Timings::default();
         let mut choices = Vec::new();
         for index in 0..common.choices {
-            self.session.rewind_to(prompt, self.network);
             let prefill = Instant::now();
-            let computed = prompt.len() - self.session.len();
+            let computed = prompt.len() - self.cache.begin(prompt, self.network)?;
             let logits = self.prefill(prompt, &mut pace).await?;
             timings.prompt_tokens += computed;
             timings.prompt_ms += milliseconds(prefill);
@@ -165,17 +164,24 @@ impl Generator<'_> {
         Ok(Outcome { choices, prompt_tokens: prompt.len(), cached_tokens, timings })
     }
 
-    /// Runs what the session does not hold of `prompt`; returns the last token's logits.
+    /// Runs what the cache does not hold of `prompt`; returns the last token's logits.
     async fn prefill(&mut self, prompt: &[u32], pace: &mut Pace) -> Result<Vec<f32>> {
         let mut chunk = FIRST_CHUNK;
+        let last = prompt.len() - 1;
         loop {
             self.cancel.check()?;
-            let from = self.session.len();
-            let to = prompt.len().min(from + chunk);
+            let from = self.cache.active().len();
+            let mut to = prompt.len().min(from + chunk);
+            if !self.network.can_rewind() && from < last {
+                // The next prompt may share this one and not the answer: a state is kept that stands between them.
+                to = to.min(last);
+            } else if !self.network.can_rewind() {
+                self.cache.park(self.network)?;
+            }
             let begun = Instant::now();
             let is_last = to == prompt.len();
             let first_logits = to - from - usize::from(is_last);
-            let logits = self.session.extend(self.network, &prompt[from..to], first_logits).await?;
+            let logits = self.cache.active().extend(self.network, &prompt[from..to], first_logits).await?;
             if is_last {
                 return Ok(logits.to_vec());
             }
@@ -206,12 +212,12 @@ impl Generator<'_> {
             if answer.push(id, self.on_event) {
                 break FinishReason::Stop;
             }
-            let room = self.network.context_length - self.session.len();
+            let room = self.network.context_length - self.cache.active().len();
             if Some(answer.ids.len()) == common.max_tokens || room == 0 {
                 break FinishReason::Length;
             }
             pace.breathe().await;
-            let next = self.session.extend(self.network, &[id], 0).await?;
+            let next = self.cache.active().extend(self.network, &[id], 0).await?;
             logits.copy_from_slice(next);
         };
         Ok(answer.finish(finish_reason, self.on_event))
