@@ -8,9 +8,9 @@
 mod cpu;
 mod naive;
 
-pub use cpu::{BUILD, CpuEngine, matrix_bytes};
 #[cfg(target_arch = "wasm32")]
 pub use cpu::serve;
+pub use cpu::{BUILD, CpuEngine, matrix_bytes};
 pub use naive::NaiveEngine;
 
 use crate::error::Result;

@@ -51,7 +51,8 @@ impl Profile {
 
 pub fn command(mut args: Args) -> Result<()> {
     let profile = Profile::from_args(&mut args)?.unwrap_or(Profile::Release);
-    let variants = args.value("--only")?.map_or_else(|| Ok(variant::ALL.to_vec()), |names| variant::parse(&names))?;
+    let variants =
+        args.value("--only")?.map_or_else(|| Ok(variant::ALL.to_vec()), |names| variant::parse(&names))?;
     args.finish()?;
     build_only(profile, &variants)?;
     print!("{}", sizes::table(&sizes::measure(&dist_dir())?));
@@ -130,7 +131,9 @@ fn optimise(wasm: &Path, profile: Profile, variant: Variant) -> Result<()> {
 /// TypeScript and modules into `pkg/dist`; `partial` if modules may be missing.
 fn package(partial: bool) -> Result<()> {
     let pkg = shell::root().join("pkg");
-    let mut stamp = stamp("package")?.text(if partial { "partial" } else { "whole" }).path(&shell::root().join("package-lock.json"))?;
+    let mut stamp = stamp("package")?
+        .text(if partial { "partial" } else { "whole" })
+        .path(&shell::root().join("package-lock.json"))?;
     let entries = fs::read_dir(&pkg).context("cannot list pkg")?;
     let mut inputs = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     inputs.sort();

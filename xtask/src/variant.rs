@@ -35,7 +35,10 @@ pub const ALL: &[Variant] = &[
 pub fn parse(names: &str) -> Result<Vec<Variant>> {
     let find = |name: &str| match ALL.iter().find(|variant| variant.name == name) {
         Some(variant) => Ok(*variant),
-        None => bail!("there is no build {name}; known are {}", ALL.iter().map(|v| v.name).collect::<Vec<_>>().join(", ")),
+        None => bail!(
+            "there is no build {name}; known are {}",
+            ALL.iter().map(|v| v.name).collect::<Vec<_>>().join(", ")
+        ),
     };
     names.split(',').map(find).collect()
 }
@@ -80,13 +83,19 @@ impl Variant {
 
 /// Flags of the threads modules; those of `.cargo/config.toml` are not read beside them.
 fn threads_flags() -> String {
-    let features: Vec<String> = BASE.iter().chain(&["atomics"]).map(|feature| format!("+{feature}")).collect();
+    let features: Vec<String> =
+        BASE.iter().chain(&["atomics"]).map(|feature| format!("+{feature}")).collect();
     let mut flags = vec![
         format!("-Ctarget-feature={}", features.join(",")),
         "--cfg=getrandom_backend=\"wasm_js\"".to_owned(),
     ];
-    let exports = ["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base"].map(|name| format!("--export={name}"));
-    let link = ["--shared-memory".to_owned(), "--import-memory".to_owned(), format!("--max-memory={MAX_MEMORY_BYTES}")];
+    let exports =
+        ["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base"].map(|name| format!("--export={name}"));
+    let link = [
+        "--shared-memory".to_owned(),
+        "--import-memory".to_owned(),
+        format!("--max-memory={MAX_MEMORY_BYTES}"),
+    ];
     flags.extend(link.into_iter().chain(exports).map(|argument| format!("-Clink-arg={argument}")));
     flags.join(" ")
 }

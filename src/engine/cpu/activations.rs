@@ -14,7 +14,9 @@ pub struct Scale {
     /// One step.
     pub step: f32,
     /// Sums of the quants over each half of the block.
-    pub sums: [i32; 2],
+    pub halves: [i32; 2],
+    /// Sum of all of them.
+    pub sum: i32,
 }
 
 /// A batch of quantised rows.
@@ -91,7 +93,8 @@ fn quantize(block: &[f32; BLOCK], q: &mut [Quant; BLOCK]) -> Scale {
         let values = std::array::from_fn(|i| lanes[half * 4 + i].mul(inverse));
         out.as_chunks_mut().0.first_mut().map_or(0, |out| round16(values, out))
     };
-    Scale { step, sums: [half(0, low), half(1, high)] }
+    let halves = [half(0, low), half(1, high)];
+    Scale { step, halves, sum: halves[0] + halves[1] }
 }
 
 #[cfg(test)]
@@ -101,12 +104,13 @@ mod tests {
     #[test]
     fn blocks_round_to_the_nearest_step() {
         let mut acts = Activations::default();
-        let values: Vec<f32> = (0..64u8).map(|i| (f32::from(i) * 0.7).sin() * f32::from(1 + i / 32 * 9)).collect();
+        let values: Vec<f32> =
+            (0..64u8).map(|i| (f32::from(i) * 0.7).sin() * f32::from(1 + i / 32 * 9)).collect();
         acts.resize(1, 64);
         // SAFETY: the only row, and nobody else is there.
         unsafe { acts.rows().set(0, &values) };
         for (block, values) in values.chunks(BLOCK).enumerate() {
-            let Scale { step, sums } = acts.scales[block];
+            let Scale { step, halves, sum: total } = acts.scales[block];
             let largest = values.iter().fold(0.0f32, |a, b| a.max(b.abs()));
             assert!((step * 127.0 - largest).abs() < 1e-6);
             let q = &acts.q[block * BLOCK..][..BLOCK];
@@ -114,7 +118,7 @@ mod tests {
                 assert!((value - f32::from(q) * step).abs() <= step * 0.5001, "{value}: {q} steps of {step}");
             }
             let sum = |half: &[Quant]| half.iter().map(|&q| i32::from(q)).sum::<i32>();
-            assert_eq!(sums, [sum(&q[..HALF]), sum(&q[HALF..])]);
+            assert_eq!((halves, total), ([sum(&q[..HALF]), sum(&q[HALF..])], sum(q)));
         }
     }
 
@@ -124,6 +128,6 @@ mod tests {
         acts.resize(1, BLOCK);
         // SAFETY: the only row, and nobody else is there.
         unsafe { acts.rows().set(0, &[0.0; BLOCK]) };
-        assert_eq!((acts.scales[0].step, acts.scales[0].sums), (0.0, [0, 0]));
+        assert_eq!((acts.scales[0].step, acts.scales[0].sum), (0.0, 0));
     }
 }

@@ -76,7 +76,8 @@ impl Attender {
         team.split(tokens * op.kv_heads, &|piece, thread| {
             let (t, group) = (piece / op.kv_heads, piece % op.kv_heads);
             let sharing = op.heads / op.kv_heads;
-            let queries = &self.queries[(t * op.heads + group * sharing) * op.key_dim..][..sharing * op.key_dim];
+            let queries =
+                &self.queries[(t * op.heads + group * sharing) * op.key_dim..][..sharing * op.key_dim];
             let len = sharing * op.value_dim;
             // SAFETY: a thread has its own scores, and a token's heads are in one piece only.
             let (scores, y) = unsafe {

@@ -9,11 +9,12 @@ pub const BUILD: &str = "portable";
 /// An activation as it is stored.
 pub type Quant = i8;
 
-/// Four columns of four rows, each in 0..=255.
+/// Four columns of four rows.
 #[derive(Clone, Copy)]
-pub struct Small([u8; 16]);
+pub struct Weights([u8; 16]);
 
-impl Small {
+impl Weights {
+    /// Sixteen bytes of at most seven bits.
     #[inline(always)]
     pub fn load(lane: &Lane) -> Self {
         Self(lane.0)
@@ -25,9 +26,6 @@ impl Small {
         (Self(lane.0.map(|byte| byte & 0x0f)), Self(lane.0.map(|byte| byte >> 4)))
     }
 }
-
-/// Eight bits are as good as seven.
-pub type Large = Small;
 
 /// Four activations.
 #[derive(Clone, Copy)]
@@ -52,7 +50,7 @@ impl Sums {
 
     /// Adds the products of four columns.
     #[inline(always)]
-    pub fn dot(&mut self, weights: Small, acts: Acts) {
+    pub fn dot(&mut self, weights: Weights, acts: Acts) {
         for (row, sum) in self.0.iter_mut().enumerate() {
             for (column, &act) in acts.0.iter().enumerate() {
                 *sum += i32::from(weights.0[row * 4 + column]) * i32::from(act);
@@ -60,11 +58,9 @@ impl Sums {
         }
     }
 
-    /// Adds the products of four columns.
+    /// Nothing to do: these sums have 32 bits.
     #[inline(always)]
-    pub fn dot_large(&mut self, weights: Large, acts: Acts) {
-        self.dot(weights, acts);
-    }
+    pub fn settle(&mut self) {}
 
     /// The four rows' sums, less `offset`, as floats.
     #[inline(always)]
@@ -73,10 +69,11 @@ impl Sums {
         F4(self.0.map(|sum| (sum - offset) as f32))
     }
 
-    /// The same.
+    /// 16 · `high` + `low`, less `offset`, as floats.
     #[inline(always)]
-    pub fn finish_large(self, offset: i32) -> F4 {
-        self.finish(offset)
+    #[allow(clippy::cast_precision_loss, reason = "sums of a block stay below 2^24")]
+    pub fn join(high: Self, low: Self, offset: i32) -> F4 {
+        F4(std::array::from_fn(|row| (16 * high.0[row] + low.0[row] - offset) as f32))
     }
 }
 

@@ -1,8 +1,10 @@
-//! Integer dot products with relaxed SIMD: `i32x4.relaxed_dot_i8x16_i7x16_add` multiplies sixteen pairs of bytes at once.
+//! Integer dot products with relaxed SIMD: `i16x8.relaxed_dot_i8x16_i7x16` multiplies sixteen pairs of bytes at once and
+//! adds neighbours.
 //!
-//! It is exact on every machine as long as the second operand is in 0..=127, which weights of up to seven bits are.
-//! Those of eight bits are split into their upper seven and their lowest bit. `dot_simd128.rs` and `dot_portable.rs`
-//! have the same names with the same meaning, and the same integers come out.
+//! It is exact on every machine as long as the second operand is in 0..=127, and its 16-bit sums can be added up without
+//! overflow for as long as the weights are small: activations being in −127..=127, eight times for weights of four
+//! bits, twice for six. Weights of eight bits are split into two nibbles. `dot_simd128.rs` and `dot_portable.rs` have the
+//! same names with the same meaning, and the same integers come out.
 
 use core::arch::wasm32::*;
 
@@ -15,11 +17,12 @@ pub const BUILD: &str = "relaxed";
 /// An activation as it is stored.
 pub type Quant = i8;
 
-/// Four columns of four rows, each in 0..=127.
+/// Four columns of four rows.
 #[derive(Clone, Copy)]
-pub struct Small(v128);
+pub struct Weights(v128);
 
-impl Small {
+impl Weights {
+    /// Sixteen bytes of at most seven bits.
     #[inline(always)]
     pub fn load(lane: &Lane) -> Self {
         Self(load(lane))
@@ -29,22 +32,9 @@ impl Small {
     #[inline(always)]
     pub fn nibbles(lane: &Lane) -> (Self, Self) {
         let bytes = load(lane);
-        (Self(v128_and(bytes, u8x16_splat(0x0f))), Self(u8x16_shr(bytes, 4)))
-    }
-}
-
-/// Four columns of four rows, each in 0..=255: 2 · upper + lowest.
-#[derive(Clone, Copy)]
-pub struct Large {
-    upper: v128,
-    lowest: v128,
-}
-
-impl Large {
-    #[inline(always)]
-    pub fn load(lane: &Lane) -> Self {
-        let bytes = load(lane);
-        Self { upper: u8x16_shr(bytes, 1), lowest: v128_and(bytes, u8x16_splat(1)) }
+        let nibble = u8x16_splat(0x0f);
+        // Wide shifts are one instruction on most machines, shifts of bytes several.
+        (Self(v128_and(bytes, nibble)), Self(v128_and(u16x8_shr(bytes, 4), nibble)))
     }
 }
 
@@ -63,41 +53,43 @@ impl Acts {
 /// Dot products of four rows.
 #[derive(Clone, Copy)]
 pub struct Sums {
-    /// Of all that is `Small`, and of the upper bits of what is `Large`.
-    upper: v128,
-    /// Of the lowest bits of what is `Large`.
-    lowest: v128,
+    /// Of neighbouring columns, 16 bits each; not settled yet.
+    pairs: v128,
+    total: v128,
 }
 
 impl Sums {
     #[inline(always)]
     pub fn zero() -> Self {
-        Self { upper: i32x4_splat(0), lowest: i32x4_splat(0) }
+        Self { pairs: i16x8_splat(0), total: i32x4_splat(0) }
     }
 
-    /// Adds the products of four columns.
+    /// Adds the products of four columns. To be settled before 16 bits overflow.
     #[inline(always)]
-    pub fn dot(&mut self, weights: Small, acts: Acts) {
-        self.upper = i32x4_relaxed_dot_i8x16_i7x16_add(acts.0, weights.0, self.upper);
+    pub fn dot(&mut self, weights: Weights, acts: Acts) {
+        self.pairs = i16x8_add(self.pairs, i16x8_relaxed_dot_i8x16_i7x16(acts.0, weights.0));
     }
 
-    /// Adds the products of four columns.
+    /// Makes room in the 16 bits.
     #[inline(always)]
-    pub fn dot_large(&mut self, weights: Large, acts: Acts) {
-        self.upper = i32x4_relaxed_dot_i8x16_i7x16_add(acts.0, weights.upper, self.upper);
-        self.lowest = i32x4_relaxed_dot_i8x16_i7x16_add(acts.0, weights.lowest, self.lowest);
+    pub fn settle(&mut self) {
+        self.total = i32x4_add(self.total, i32x4_extadd_pairwise_i16x8(self.pairs));
+        self.pairs = i16x8_splat(0);
     }
 
-    /// The four rows' sums, less `offset`, as floats; `dot` alone has been called.
+    /// The four rows' sums, less `offset`, as floats.
     #[inline(always)]
-    pub fn finish(self, offset: i32) -> F4 {
-        F4(f32x4_convert_i32x4(i32x4_sub(self.upper, i32x4_splat(offset))))
+    pub fn finish(mut self, offset: i32) -> F4 {
+        self.settle();
+        F4(f32x4_convert_i32x4(i32x4_sub(self.total, i32x4_splat(offset))))
     }
 
-    /// The four rows' sums, less `offset`, as floats; `dot_large` alone has been called.
+    /// 16 · `high` + `low`, less `offset`, as floats.
     #[inline(always)]
-    pub fn finish_large(self, offset: i32) -> F4 {
-        let sum = i32x4_add(i32x4_shl(self.upper, 1), self.lowest);
+    pub fn join(mut high: Self, mut low: Self, offset: i32) -> F4 {
+        high.settle();
+        low.settle();
+        let sum = i32x4_add(i32x4_shl(high.total, 4), low.total);
         F4(f32x4_convert_i32x4(i32x4_sub(sum, i32x4_splat(offset))))
     }
 }

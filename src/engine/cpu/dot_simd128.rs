@@ -11,16 +11,17 @@ pub const BUILD: &str = "simd";
 /// An activation as it is stored: wide, because the dot product takes 16 bits.
 pub type Quant = i16;
 
-/// Four columns of rows 0 and 1, and of rows 2 and 3, each in 0..=255.
+/// Four columns of rows 0 and 1, and of rows 2 and 3.
 #[derive(Clone, Copy)]
-pub struct Small(v128, v128);
+pub struct Weights(v128, v128);
 
-impl Small {
+impl Weights {
     #[inline(always)]
     fn widen(bytes: v128) -> Self {
         Self(u16x8_extend_low_u8x16(bytes), u16x8_extend_high_u8x16(bytes))
     }
 
+    /// Sixteen bytes of at most seven bits.
     #[inline(always)]
     pub fn load(lane: &Lane) -> Self {
         Self::widen(load(lane))
@@ -30,12 +31,10 @@ impl Small {
     #[inline(always)]
     pub fn nibbles(lane: &Lane) -> (Self, Self) {
         let bytes = load(lane);
-        (Self::widen(v128_and(bytes, u8x16_splat(0x0f))), Self::widen(u8x16_shr(bytes, 4)))
+        let nibble = u8x16_splat(0x0f);
+        (Self::widen(v128_and(bytes, nibble)), Self::widen(v128_and(u16x8_shr(bytes, 4), nibble)))
     }
 }
-
-/// 16 bits hold eight as well as seven.
-pub type Large = Small;
 
 /// Four activations, once for each of two rows.
 #[derive(Clone, Copy)]
@@ -61,29 +60,33 @@ impl Sums {
 
     /// Adds the products of four columns.
     #[inline(always)]
-    pub fn dot(&mut self, weights: Small, acts: Acts) {
+    pub fn dot(&mut self, weights: Weights, acts: Acts) {
         self.0 = i32x4_add(self.0, i32x4_dot_i16x8(weights.0, acts.0));
         self.1 = i32x4_add(self.1, i32x4_dot_i16x8(weights.1, acts.0));
     }
 
-    /// Adds the products of four columns.
+    /// Nothing to do: these sums have 32 bits.
     #[inline(always)]
-    pub fn dot_large(&mut self, weights: Large, acts: Acts) {
-        self.dot(weights, acts);
+    pub fn settle(&mut self) {}
+
+    #[inline(always)]
+    fn total(self) -> v128 {
+        let even = i32x4_shuffle::<0, 2, 4, 6>(self.0, self.1);
+        let odd = i32x4_shuffle::<1, 3, 5, 7>(self.0, self.1);
+        i32x4_add(even, odd)
     }
 
     /// The four rows' sums, less `offset`, as floats.
     #[inline(always)]
     pub fn finish(self, offset: i32) -> F4 {
-        let even = i32x4_shuffle::<0, 2, 4, 6>(self.0, self.1);
-        let odd = i32x4_shuffle::<1, 3, 5, 7>(self.0, self.1);
-        F4(f32x4_convert_i32x4(i32x4_sub(i32x4_add(even, odd), i32x4_splat(offset))))
+        F4(f32x4_convert_i32x4(i32x4_sub(self.total(), i32x4_splat(offset))))
     }
 
-    /// The same.
+    /// 16 · `high` + `low`, less `offset`, as floats.
     #[inline(always)]
-    pub fn finish_large(self, offset: i32) -> F4 {
-        self.finish(offset)
+    pub fn join(high: Self, low: Self, offset: i32) -> F4 {
+        let sum = i32x4_add(i32x4_shl(high.total(), 4), low.total());
+        F4(f32x4_convert_i32x4(i32x4_sub(sum, i32x4_splat(offset))))
     }
 }
 

@@ -63,7 +63,13 @@ impl Projector {
         }
     }
 
-    fn project<'a>(&mut self, team: &Team, count: usize, segment: &(dyn Fn(usize) -> Segment<'a> + Sync), rows: usize) {
+    fn project<'a>(
+        &mut self,
+        team: &Team,
+        count: usize,
+        segment: &(dyn Fn(usize) -> Segment<'a> + Sync),
+        rows: usize,
+    ) {
         self.r.resize(rows, 0.0);
         let results = Results { r: Parts::of(&mut self.r), stride: rows, offset: 0 };
         project(team, count, segment, &self.inputs, results);

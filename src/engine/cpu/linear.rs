@@ -24,7 +24,15 @@ pub struct Projector {
 
 impl Projector {
     /// Copies `x` from token `first` on, normalised, and quantises it if that is asked for.
-    fn gather(&mut self, team: &Team, m: &Memory, x: View, first: usize, norm: Option<NormParams>, quantized: bool) {
+    fn gather(
+        &mut self,
+        team: &Team,
+        m: &Memory,
+        x: View,
+        first: usize,
+        norm: Option<NormParams>,
+        quantized: bool,
+    ) {
         let tokens = m.tokens.len() - first;
         self.inputs.x.resize(tokens * x.width, 0.0);
         if quantized {
@@ -46,7 +54,14 @@ impl Projector {
     }
 
     /// `r[t, ..] = W · x + bias` for stacked matrices; returns the stride of `r`.
-    fn stacked(&mut self, team: &Team, weights: &[Weight], matrices: &[Matrix], m: &Memory, tokens: usize) -> usize {
+    fn stacked(
+        &mut self,
+        team: &Team,
+        weights: &[Weight],
+        matrices: &[Matrix],
+        m: &Memory,
+        tokens: usize,
+    ) -> usize {
         let stride = weights.iter().map(|weight| matrices[weight.matrix.0].rows).sum();
         self.r.resize(tokens * stride, 0.0);
         let segment = |i: usize| Segment::whole(&matrices[weights[i].matrix.0]);

@@ -1,7 +1,8 @@
 //! Weight matrices as the kernels want them.
 //!
 //! Quantised ones are stored in groups of four rows and blocks of 32 columns. A chunk, one block of one
-//! group, is a run of 16-byte lanes:
+//! group, is a run of 16-byte lanes; the chunks of two neighbouring groups, a bundle, alternate, so that a kernel reads
+//! one stream and uses activations twice.
 //!
 //! | lanes | content |
 //! |---|---|
@@ -9,7 +10,7 @@
 //! | G, or none | min of each of the four rows, likewise |
 //! | 4 or 8 | quants: lane j holds columns 4j.. of the four rows, four bytes each; or as nibbles, columns 4j.. low and 16 + 4j.. high |
 //!
-//! So one lane of a 4 × i32 accumulator belongs to one row, and nothing is summed across lanes before a block's end.
+//! One lane of a 4 × i32 accumulator belongs to one row, and nothing is summed across lanes before a block's end.
 
 use super::lane::Lane;
 use super::zeroed;
@@ -18,6 +19,8 @@ use crate::kernels::formats::{Blocks, Format, Layout, Unpacked};
 
 /// Rows that are interleaved.
 pub const ROWS: usize = 4;
+/// Groups whose chunks alternate.
+pub const BUNDLE: usize = 2;
 /// Columns of a chunk: what shares an activation scale.
 pub const BLOCK: usize = 32;
 
@@ -38,7 +41,7 @@ pub enum Data {
     Quantized(Quantized),
 }
 
-/// `[row groups, blocks]` of chunks.
+/// `[bundles, blocks, groups of a bundle]` of chunks.
 pub struct Quantized {
     pub lanes: Vec<Lane>,
     pub shape: ChunkShape,
@@ -62,7 +65,7 @@ pub struct ChunkShape {
 pub enum Packing {
     /// Four bits, two to a byte.
     Nibbles,
-    /// A byte, of which at most seven bits are in use: what a relaxed dot product takes.
+    /// A byte, of which at most six bits are in use.
     Small,
     /// A byte.
     Large,
@@ -73,8 +76,8 @@ impl ChunkShape {
         let (least, largest) = blocks.range;
         let packing = match largest.abs_diff(least) {
             ..16 => Packing::Nibbles,
-            16..128 => Packing::Small,
-            128.. => Packing::Large,
+            16..64 => Packing::Small,
+            64.. => Packing::Large,
         };
         let zero = least.unsigned_abs();
         Self { packing, groups: BLOCK / blocks.group_len, has_min: blocks.has_min, zero }
@@ -99,7 +102,9 @@ pub fn matrix_bytes(format: Format, rows: usize, columns: usize) -> u64 {
         (Layout::Plain(..), _) => rows * columns * 2,
         (Layout::Quantized(blocks), _) => {
             let lanes = ChunkShape::of(blocks).lanes() * size_of::<Lane>();
-            rows.div_ceil(ROWS as u64) * (columns / BLOCK as u64) * lanes as u64
+            rows.next_multiple_of((BUNDLE * ROWS) as u64) / ROWS as u64
+                * (columns / BLOCK as u64)
+                * lanes as u64
         }
     }
 }
@@ -115,7 +120,7 @@ impl Matrix {
             (Layout::Plain(..), _) => Data::Half(zeroed(rows * columns, "the weights")?, bf16_to_f32),
             (Layout::Quantized(blocks), _) => {
                 let shape = ChunkShape::of(blocks);
-                let chunks = rows.div_ceil(ROWS) * (columns / BLOCK);
+                let chunks = rows.next_multiple_of(BUNDLE * ROWS) / ROWS * (columns / BLOCK);
                 Data::Quantized(Quantized { lanes: zeroed(chunks * shape.lanes(), "the weights")?, shape })
             }
         };
@@ -161,7 +166,8 @@ impl Matrix {
 
 impl Quantized {
     fn chunk_start(&self, columns: usize, row: usize, block: usize) -> usize {
-        (row / ROWS * (columns / BLOCK) + block) * self.shape.lanes()
+        let group = row / ROWS;
+        ((group / BUNDLE * (columns / BLOCK) + block) * BUNDLE + group % BUNDLE) * self.shape.lanes()
     }
 
     fn write_row(&mut self, blocks: &Blocks, columns: usize, row: usize, bytes: &[u8]) {

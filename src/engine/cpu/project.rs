@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::activations::{Activations, Scale};
-use super::dot::{Acts, Large, Quant, Small, Sums};
+use super::dot::{Acts, Quant, Sums, Weights};
 use super::lane::Lane;
 use super::math::dot;
-use super::matrix::{BLOCK, ChunkShape, Data, Matrix, Packing, Quantized, ROWS};
+use super::matrix::{BLOCK, BUNDLE, ChunkShape, Data, Matrix, Packing, Quantized, ROWS};
 use super::simd::F4;
 use super::team::{Parts, Team};
 
@@ -14,6 +14,8 @@ use super::team::{Parts, Team};
 const TILE: usize = 4;
 /// Pieces of a region per thread: enough that nobody waits long for the last one.
 const PIECES_PER_THREAD: usize = 4;
+/// Rows whose chunks alternate.
+const BUNDLE_ROWS: usize = BUNDLE * ROWS;
 /// Columns of plain weights that are widened at a time.
 const STRETCH: usize = 256;
 
@@ -31,9 +33,9 @@ impl<'a> Segment<'a> {
         Self { matrix, rows: 0..matrix.rows }
     }
 
-    /// Groups of rows that are interleaved: the first and the last may reach beyond the segment.
-    fn groups(&self) -> Range<usize> {
-        self.rows.start / ROWS..self.rows.end.div_ceil(ROWS)
+    /// Bundles of rows that are interleaved: the first and the last may reach beyond the segment.
+    fn bundles(&self) -> Range<usize> {
+        self.rows.start / BUNDLE_ROWS..self.rows.end.div_ceil(BUNDLE_ROWS)
     }
 }
 
@@ -58,10 +60,10 @@ pub struct Results<'a> {
 }
 
 impl Results<'_> {
-    /// Writes row `row` of token `t`, which nobody else writes.
-    fn put(&self, t: usize, row: usize, value: f32) {
+    /// Writes rows `row ..` of token `t`, which nobody else writes.
+    fn put(&self, t: usize, row: usize, values: &[f32]) {
         // SAFETY: a row is in one piece only, and its thread is here.
-        unsafe { self.r.get(t * self.stride + self.offset + row, 1)[0] = value };
+        unsafe { self.r.get(t * self.stride + self.offset + row, values.len()) }.copy_from_slice(values);
     }
 }
 
@@ -73,51 +75,47 @@ pub fn project<'a>(
     inputs: &Inputs,
     out: Results<'_>,
 ) {
-    let total: usize = (0..count).map(|i| segment(i).groups().len()).sum();
+    let total: usize = (0..count).map(|i| segment(i).bundles().len()).sum();
     let pieces = if team.size() == 1 { 1 } else { (team.size() * PIECES_PER_THREAD).min(total) };
     team.split(pieces, &|piece, _| {
         let (mut first, mut offset) = (0, 0);
         for segment in (0..count).map(segment) {
-            let groups = segment.groups();
-            // This piece's share of the segment's groups.
-            let local = |piece: usize| (piece * total / pieces).clamp(first, first + groups.len()) - first;
-            for group in groups.start + local(piece)..groups.start + local(piece + 1) {
-                project_group(&segment, group, inputs, Results { offset: out.offset + offset, ..out });
-            }
-            first += groups.len();
+            let bundles = segment.bundles();
+            // This piece's share of the segment's bundles.
+            let local = |piece: usize| (piece * total / pieces).clamp(first, first + bundles.len()) - first;
+            let share = bundles.start + local(piece)..bundles.start + local(piece + 1);
+            project_bundles(&segment, share, inputs, Results { offset: out.offset + offset, ..out });
+            first += bundles.len();
             offset += segment.rows.len();
         }
     });
 }
 
-/// The segment's rows in one group.
-fn project_group(segment: &Segment<'_>, group: usize, inputs: &Inputs, out: Results<'_>) {
+/// The segment's rows in these bundles.
+fn project_bundles(segment: &Segment<'_>, bundles: Range<usize>, inputs: &Inputs, out: Results<'_>) {
     let Segment { matrix, rows } = segment;
-    let here = rows.start.max(group * ROWS)..rows.end.min((group + 1) * ROWS);
-    let out = Results { offset: out.offset + here.start - rows.start, ..out };
+    let here = rows.start.max(bundles.start * BUNDLE_ROWS)..rows.end.min(bundles.end * BUNDLE_ROWS);
     match matrix.data() {
         Data::F32(weights) => {
-            for (i, row) in here.enumerate() {
-                let row = &weights[row * matrix.columns..][..matrix.columns];
+            for row in here {
+                let weights = &weights[row * matrix.columns..][..matrix.columns];
                 for (t, x) in inputs.x.chunks_exact(matrix.columns).enumerate() {
-                    out.put(t, i, dot(row, x));
+                    out.put(t, row - rows.start, &[dot(weights, x)]);
                 }
             }
         }
         Data::Half(weights, widen) => {
-            for (i, row) in here.enumerate() {
-                let row = &weights[row * matrix.columns..][..matrix.columns];
-                half_row(row, *widen, &inputs.x, |t, value| out.put(t, i, value));
+            for row in here {
+                let weights = &weights[row * matrix.columns..][..matrix.columns];
+                half_row(weights, *widen, &inputs.x, |t, value| out.put(t, row - rows.start, &[value]));
             }
         }
-        Data::Quantized(quantized) => {
-            let first = here.start - group * ROWS;
-            quantized_rows(quantized, group, &inputs.acts, |t, values| {
-                // SAFETY: nobody else has these rows.
-                unsafe { out.r.get(t * out.stride + out.offset, here.len()) }
-                    .copy_from_slice(&values[first..first + here.len()]);
-            });
-        }
+        Data::Quantized(quantized) => quantized_rows(quantized, bundles, &inputs.acts, |t, first, values| {
+            let here = here.start.max(first)..here.end.min(first + ROWS);
+            if !here.is_empty() {
+                out.put(t, here.start - rows.start, &values[here.start - first..here.end - first]);
+            }
+        }),
     }
 }
 
@@ -139,94 +137,119 @@ fn half_row(row: &[u16], widen: fn(u16) -> f32, x: &[f32], mut put: impl FnMut(u
     }
 }
 
-/// Four rows times every token, `TILE` tokens at a time.
-fn quantized_rows(matrix: &Quantized, group: usize, acts: &Activations, put: impl FnMut(usize, [f32; ROWS])) {
-    let ChunkShape { packing, groups, has_min, .. } = matrix.shape;
-    match (packing, groups, has_min) {
-        (Packing::Nibbles, 1, false) => all_tokens::<Nibbles, 1, false>(matrix, group, acts, put),
-        (Packing::Nibbles, 1, true) => all_tokens::<Nibbles, 1, true>(matrix, group, acts, put),
-        (Packing::Nibbles, _, false) => all_tokens::<Nibbles, 2, false>(matrix, group, acts, put),
-        (Packing::Nibbles, _, true) => all_tokens::<Nibbles, 2, true>(matrix, group, acts, put),
-        (Packing::Small, 1, false) => all_tokens::<SmallBytes, 1, false>(matrix, group, acts, put),
-        (Packing::Small, 1, true) => all_tokens::<SmallBytes, 1, true>(matrix, group, acts, put),
-        (Packing::Small, _, false) => all_tokens::<SmallBytes, 2, false>(matrix, group, acts, put),
-        (Packing::Small, _, true) => all_tokens::<SmallBytes, 2, true>(matrix, group, acts, put),
+/// Bundles of rows times every token; `put` gets a token, a row, and the values of that and the next three.
+fn quantized_rows(
+    matrix: &Quantized,
+    bundles: Range<usize>,
+    acts: &Activations,
+    put: impl FnMut(usize, usize, [f32; ROWS]),
+) {
+    let ChunkShape { packing, groups: scales, has_min, .. } = matrix.shape;
+    match (packing, scales, has_min) {
+        (Packing::Nibbles, 1, false) => all_tokens::<Nibbles, 1, false>(matrix, bundles, acts, put),
+        (Packing::Nibbles, 1, true) => all_tokens::<Nibbles, 1, true>(matrix, bundles, acts, put),
+        (Packing::Nibbles, _, false) => all_tokens::<Nibbles, 2, false>(matrix, bundles, acts, put),
+        (Packing::Nibbles, _, true) => all_tokens::<Nibbles, 2, true>(matrix, bundles, acts, put),
+        (Packing::Small, 1, false) => all_tokens::<SmallBytes, 1, false>(matrix, bundles, acts, put),
+        (Packing::Small, 1, true) => all_tokens::<SmallBytes, 1, true>(matrix, bundles, acts, put),
+        (Packing::Small, _, false) => all_tokens::<SmallBytes, 2, false>(matrix, bundles, acts, put),
+        (Packing::Small, _, true) => all_tokens::<SmallBytes, 2, true>(matrix, bundles, acts, put),
         // Q8_0 alone has eight bits.
-        (Packing::Large, ..) => all_tokens::<LargeBytes, 1, false>(matrix, group, acts, put),
+        (Packing::Large, ..) => all_tokens::<LargeBytes, 1, false>(matrix, bundles, acts, put),
     }
 }
 
+/// Tokens in tiles, or where a single token is left, both groups of a bundle at once: what is loaded serves several
+/// either way.
 #[inline(always)]
 fn all_tokens<P: Unpack, const GROUPS: usize, const MIN: bool>(
     matrix: &Quantized,
-    group: usize,
+    bundles: Range<usize>,
     acts: &Activations,
-    mut put: impl FnMut(usize, [f32; ROWS]),
+    mut put: impl FnMut(usize, usize, [f32; ROWS]),
 ) {
     let tokens = acts.tokens();
     let whole = tokens / TILE * TILE;
-    for first in (0..whole).step_by(TILE) {
-        let out = tile::<P, GROUPS, MIN, TILE>(matrix, group, acts, first);
-        out.into_iter().enumerate().for_each(|(t, values)| put(first + t, values));
-    }
-    for t in whole..tokens {
-        let [values] = tile::<P, GROUPS, MIN, 1>(matrix, group, acts, t);
-        put(t, values);
+    for bundle in bundles {
+        for first in (0..whole).step_by(TILE) {
+            for group in 0..BUNDLE {
+                let [out] = tile::<P, GROUPS, MIN, TILE, 1>(matrix, bundle, group, acts, first);
+                let row = (bundle * BUNDLE + group) * ROWS;
+                out.into_iter().enumerate().for_each(|(t, values)| put(first + t, row, values));
+            }
+        }
+        for t in whole..tokens {
+            let out = tile::<P, GROUPS, MIN, 1, BUNDLE>(matrix, bundle, 0, acts, t);
+            for (group, [values]) in out.into_iter().enumerate() {
+                put(t, (bundle * BUNDLE + group) * ROWS, values);
+            }
+        }
     }
 }
 
-/// The kernel: for each block, integer dot products of four rows with `T` tokens, then
+/// The kernel: for each block, integer dot products of `R` groups of a bundle, from `group` on, with `T` tokens, then
 /// `sum += step · (scale · Σ q·a + min · Σ a)`.
 #[inline(never)]
-fn tile<P: Unpack, const GROUPS: usize, const MIN: bool, const T: usize>(
+fn tile<P: Unpack, const GROUPS: usize, const MIN: bool, const T: usize, const R: usize>(
     matrix: &Quantized,
+    bundle: usize,
     group: usize,
     acts: &Activations,
     first: usize,
-) -> [[f32; ROWS]; T] {
+) -> [[[f32; ROWS]; T]; R] {
     let blocks = acts.blocks();
     let header = GROUPS * (1 + usize::from(MIN));
     let lanes = header + P::LANES;
     let zero = i32::from(matrix.shape.zero);
-    let chunks = matrix.lanes[group * blocks * lanes..][..blocks * lanes].chunks_exact(lanes);
-    let q: [&[[[Quant; 4]; BLOCK / 4]]; T] = std::array::from_fn(|t| acts.row(first + t));
+    let stride = BUNDLE * lanes;
+    let chunks = matrix.lanes[bundle * blocks * stride..][..blocks * stride].chunks_exact(stride);
+    let q: [&[Columns]; T] = std::array::from_fn(|t| acts.row(first + t));
     let scales: [&[Scale]; T] = std::array::from_fn(|t| &acts.scales[(first + t) * blocks..][..blocks]);
-    let mut sums = [F4::splat(0.0); T];
-    for (block, chunk) in chunks.enumerate() {
-        let (header, quants) = chunk.split_at(header);
-        let mut dots = [[Sums::zero(); GROUPS]; T];
-        P::dot(quants, std::array::from_fn(|t| &q[t][block]), &mut dots);
-        for t in 0..T {
-            let Scale { step, sums: halves } = scales[t][block];
-            for g in 0..GROUPS {
-                let sum = if GROUPS == 1 { halves[0] + halves[1] } else { halves[g] };
-                let mut value = P::finish(dots[t][g], zero * sum).mul(F4::from_lane(&header[g]));
-                if MIN {
-                    #[allow(clippy::cast_precision_loss, reason = "sums of a block stay below 2^13")]
-                    let sum = F4::splat(sum as f32);
-                    value = value.add(F4::from_lane(&header[GROUPS + g]).mul(sum));
+    let mut sums = [[F4::splat(0.0); T]; R];
+    for (block, chunks) in chunks.enumerate() {
+        for r in 0..R {
+            let (header, quants) = chunks[(group + r) * lanes..][..lanes].split_at(header);
+            let mut dots = [[P::zero(); GROUPS]; T];
+            P::dot(quants, std::array::from_fn(|t| &q[t][block]), &mut dots);
+            for t in 0..T {
+                let Scale { step, halves, sum } = scales[t][block];
+                for g in 0..GROUPS {
+                    let sum = if GROUPS == 1 { sum } else { halves[g] };
+                    let mut value = P::finish(dots[t][g], zero * sum).mul(F4::from_lane(&header[g]));
+                    if MIN {
+                        #[allow(clippy::cast_precision_loss, reason = "sums of a block stay below 2^13")]
+                        let sum = F4::splat(sum as f32);
+                        value = value.add(F4::from_lane(&header[GROUPS + g]).mul(sum));
+                    }
+                    sums[r][t] = sums[r][t].add(value.mul(F4::splat(step)));
                 }
-                sums[t] = sums[t].add(value.mul(F4::splat(step)));
             }
         }
     }
-    sums.map(F4::to_array)
+    sums.map(|sums| sums.map(F4::to_array))
 }
+
+/// Four columns of one token's block, of eight.
+type Columns = [[Quant; 4]; BLOCK / 4];
 
 /// How a chunk's quants are packed.
 trait Unpack {
     /// Lanes of quants in a chunk.
     const LANES: usize;
+    /// Dot products of four rows with one token.
+    type Sums: Copy;
+    /// Nothing added up yet.
+    fn zero() -> Self::Sums;
 
     /// Adds a chunk's products with `T` tokens: columns 0..16 to the first sum, the others to the last.
     fn dot<const GROUPS: usize, const T: usize>(
         quants: &[Lane],
-        q: [&[[Quant; 4]; BLOCK / 4]; T],
-        dots: &mut [[Sums; GROUPS]; T],
+        q: [&Columns; T],
+        dots: &mut [[Self::Sums; GROUPS]; T],
     );
 
-    /// A sum as floats.
-    fn finish(sums: Sums, offset: i32) -> F4;
+    /// A sum, less `offset`, as floats.
+    fn finish(sums: Self::Sums, offset: i32) -> F4;
 }
 
 /// [`Packing::Nibbles`]
@@ -238,15 +261,21 @@ struct LargeBytes;
 
 impl Unpack for Nibbles {
     const LANES: usize = 4;
+    type Sums = Sums;
+
+    #[inline(always)]
+    fn zero() -> Sums {
+        Sums::zero()
+    }
 
     #[inline(always)]
     fn dot<const GROUPS: usize, const T: usize>(
         quants: &[Lane],
-        q: [&[[Quant; 4]; BLOCK / 4]; T],
+        q: [&Columns; T],
         dots: &mut [[Sums; GROUPS]; T],
     ) {
         for (j, lane) in quants.iter().enumerate().take(Self::LANES) {
-            let (low, high) = Small::nibbles(lane);
+            let (low, high) = Weights::nibbles(lane);
             for t in 0..T {
                 dots[t][0].dot(low, Acts::splat(&q[t][j]));
                 dots[t][GROUPS - 1].dot(high, Acts::splat(&q[t][j + 4]));
@@ -262,17 +291,28 @@ impl Unpack for Nibbles {
 
 impl Unpack for SmallBytes {
     const LANES: usize = 8;
+    type Sums = Sums;
+
+    #[inline(always)]
+    fn zero() -> Sums {
+        Sums::zero()
+    }
 
     #[inline(always)]
     fn dot<const GROUPS: usize, const T: usize>(
         quants: &[Lane],
-        q: [&[[Quant; 4]; BLOCK / 4]; T],
+        q: [&Columns; T],
         dots: &mut [[Sums; GROUPS]; T],
     ) {
         for (j, lane) in quants.iter().enumerate().take(Self::LANES) {
-            let weights = Small::load(lane);
+            let weights = Weights::load(lane);
             for t in 0..T {
-                dots[t][j / 4 * (GROUPS - 1)].dot(weights, Acts::splat(&q[t][j]));
+                let sums = &mut dots[t][j / 4 * (GROUPS - 1)];
+                sums.dot(weights, Acts::splat(&q[t][j]));
+                // Six bits: two fit.
+                if j % 2 == 1 {
+                    sums.settle();
+                }
             }
         }
     }
@@ -285,23 +325,33 @@ impl Unpack for SmallBytes {
 
 impl Unpack for LargeBytes {
     const LANES: usize = 8;
+    /// Of the low and of the high nibbles.
+    type Sums = (Sums, Sums);
+
+    #[inline(always)]
+    fn zero() -> Self::Sums {
+        (Sums::zero(), Sums::zero())
+    }
 
     #[inline(always)]
     fn dot<const GROUPS: usize, const T: usize>(
         quants: &[Lane],
-        q: [&[[Quant; 4]; BLOCK / 4]; T],
-        dots: &mut [[Sums; GROUPS]; T],
+        q: [&Columns; T],
+        dots: &mut [[Self::Sums; GROUPS]; T],
     ) {
         for (j, lane) in quants.iter().enumerate().take(Self::LANES) {
-            let weights = Large::load(lane);
+            let (low, high) = Weights::nibbles(lane);
             for t in 0..T {
-                dots[t][j / 4 * (GROUPS - 1)].dot_large(weights, Acts::splat(&q[t][j]));
+                let acts = Acts::splat(&q[t][j]);
+                let sums = &mut dots[t][j / 4 * (GROUPS - 1)];
+                sums.0.dot(low, acts);
+                sums.1.dot(high, acts);
             }
         }
     }
 
     #[inline(always)]
-    fn finish(sums: Sums, offset: i32) -> F4 {
-        sums.finish_large(offset)
+    fn finish((low, high): Self::Sums, offset: i32) -> F4 {
+        Sums::join(high, low, offset)
     }
 }
