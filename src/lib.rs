@@ -26,6 +26,7 @@ pub mod engine;
 pub mod network;
 pub mod session;
 
+pub mod constraint;
 pub mod generate;
 pub mod request;
 pub mod sampler;
