@@ -11,8 +11,8 @@ use crate::cancel::Cancel;
 use crate::constraint::{Compiler, Constraint, ConstraintTimings};
 use crate::error::Result;
 use crate::network::Network;
+use crate::prefix_cache::PrefixCache;
 use crate::request::Common;
-use crate::session::Session;
 use crate::task::Pace;
 use crate::tokenizer::Tokenizer;
 
@@ -114,8 +114,8 @@ pub struct Outcome {
 pub struct Generator<'a> {
     /// The network.
     pub network: &'a mut Network,
-    /// Its cached sequence.
-    pub session: &'a mut Session,
+    /// Conversations that it need not compute again.
+    pub cache: &'a mut PrefixCache,
     /// Ids to text.
     pub tokenizer: &'a Tokenizer,
     /// What gives answers a form.
@@ -139,13 +139,13 @@ impl Generator<'_> {
     /// Answers `prompt`, which has at least one token and leaves room for another.
     ///
     /// # Errors
-    /// `aborted`, what the network fails with, and what the constraint does; the session stays usable.
+    /// `aborted`, what the network fails with, and what the constraint does; the cache stays usable.
     pub async fn run(&mut self, prompt: &[u32], common: &Common, start: TextStart) -> Result<Outcome> {
         let mut pace = Pace::start();
         let begun = Instant::now();
         let mut timings = Timings::default();
         let constraint = self.constraint(common, &mut timings)?;
-        let cached_tokens = self.session.rewind_to(prompt, self.network);
+        let cached_tokens = self.cache.begin(prompt, self.network)?;
         (self.on_event)(Event::Start { prompt_tokens: prompt.len(), cached_tokens });
         let mut choices = Vec::new();
         for index in 0..common.choices {
@@ -170,12 +170,20 @@ impl Generator<'_> {
         timings: &mut Timings,
         pace: &mut Pace,
     ) -> Result<Choice> {
-        let kept = self.session.rewind_to(prompt, self.network);
-        let mut pending = prompt.get(kept..).unwrap_or_default().to_vec();
+        let held = self.cache.begin(prompt, self.network)?;
+        let mut pending = prompt.get(held..).unwrap_or_default().to_vec();
+        let last = pending.len().saturating_sub(1);
         let mut logits = Vec::new();
         timings.prompt_tokens += pending.len();
         let prefill = Instant::now();
         let mut end = self.take_forced(&mut answer, &mut pending)?;
+        if end.is_none() && !self.network.can_rewind() {
+            // The next prompt may share this one and not the answer: a state is kept that stands between them.
+            let rest = pending.split_off(last);
+            self.feed(&mut pending, &mut logits, pace).await?;
+            self.cache.park(self.network)?;
+            pending = rest;
+        }
         if end.is_none() {
             self.feed(&mut pending, &mut logits, pace).await?;
         }
@@ -208,21 +216,20 @@ impl Generator<'_> {
         Ok(Some(constraint))
     }
 
-    /// Runs `pending`, which is emptied, after what the session holds; `logits` becomes the last one's.
+    /// Runs `pending`, which is emptied, after what the cache holds; `logits` becomes the last one's.
     async fn feed(&mut self, pending: &mut Vec<u32>, logits: &mut Vec<f32>, pace: &mut Pace) -> Result<()> {
         let mut chunk = FIRST_CHUNK;
         let mut rest = pending.as_slice();
-        loop {
+        while !rest.is_empty() {
             self.cancel.check()?;
             let begun = Instant::now();
             let (now, later) = rest.split_at(rest.len().min(chunk));
             let first_logits = now.len() - usize::from(later.is_empty());
-            let last = self.session.extend(self.network, now, first_logits).await?;
+            let last = self.cache.active().extend(self.network, now, first_logits).await?;
             if later.is_empty() {
                 logits.clear();
                 logits.extend_from_slice(last);
-                pending.clear();
-                return Ok(());
+                break;
             }
             rest = later;
             let elapsed = begun.elapsed().as_millis();
@@ -233,6 +240,8 @@ impl Generator<'_> {
             }
             pace.breathe().await;
         }
+        pending.clear();
+        Ok(())
     }
 
     /// Draws a token, takes what must follow it, and leaves both in `pending` for the network; says how the answer
@@ -283,7 +292,7 @@ impl Generator<'_> {
         if answer.push(id, self.on_event) || is_complete {
             return Some(FinishReason::Stop);
         }
-        let is_full = self.session.len() + pending.len() > self.network.context_length;
+        let is_full = self.cache.active().len() + pending.len() > self.network.context_length;
         (is_full || Some(answer.ids.len()) == answer.max_tokens).then_some(FinishReason::Length)
     }
 }

@@ -24,6 +24,7 @@ pub mod recording;
 pub mod budget;
 pub mod engine;
 pub mod network;
+pub mod prefix_cache;
 pub mod session;
 
 pub mod constraint;

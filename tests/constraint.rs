@@ -22,7 +22,8 @@ fn tiny() -> Model {
 
 /// A completion with this form, at a temperature at which random weights say anything.
 fn generate(model: &Model, format: &Value, more: &Value) -> Result<Outcome> {
-    let mut params = json!({ "prompt": "0", "temperature": 1.5, "max_tokens": 100, "response_format": format });
+    let mut params =
+        json!({ "prompt": "0", "temperature": 1.5, "max_tokens": 100, "response_format": format });
     params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let request = Request::parse(&json!({ "kind": "completion", "params": params }).to_string())?;
     block_on(model.generate(&request, &Cancel::never(), &mut |_| {}))
