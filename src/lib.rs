@@ -27,6 +27,7 @@ pub mod network;
 pub mod prefix_cache;
 pub mod session;
 
+pub mod constraint;
 pub mod generate;
 pub mod request;
 pub mod sampler;

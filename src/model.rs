@@ -1,6 +1,7 @@
 //! The Rust API: load a model, generate, look inside.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,6 +11,7 @@ use web_time::Instant;
 use crate::budget::{MEMORY_LIMIT, MemoryBytes};
 use crate::cancel::Cancel;
 use crate::chat::{self, ChatTemplate, TemplateInput};
+use crate::constraint::Compiler;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::files::ModelFiles;
 use crate::generate::{Event, Generator, Outcome, TextStart};
@@ -47,10 +49,11 @@ pub enum Phase {
 /// A loaded model. Requests may be made at once; they are carried out one after the other, in order.
 pub struct Model {
     info: Info,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     /// A template that does not compile is an error of the calls that need it, not of loading.
     template: Result<Option<ChatTemplate>>,
     context_length: usize,
+    compiler: Compiler,
     runner: Mutex<Runner>,
 }
 
@@ -148,7 +151,15 @@ impl Model {
         let context_length = network.context_length;
         on_progress(Progress { phase: Phase::Download, loaded: total, total });
         on_progress(Progress { phase: Phase::Ready, loaded: total, total });
-        Ok(Self { info, tokenizer, template, context_length, runner: Mutex::new(Runner { network, cache }) })
+        let tokenizer = Arc::new(tokenizer);
+        Ok(Self {
+            info,
+            compiler: Compiler::new(Arc::clone(&tokenizer)),
+            tokenizer,
+            template,
+            context_length,
+            runner: Mutex::new(Runner { network, cache }),
+        })
     }
 
     /// What loading would take, from the header or headers alone.
@@ -186,7 +197,8 @@ impl Model {
     /// Carries out a request, after those made before it.
     ///
     /// # Errors
-    /// `invalid_request`, `context_overflow`, `template_error`, `aborted`, `numeric_error`. The model stays usable.
+    /// `invalid_request`, `unsupported_schema`, `context_overflow`, `template_error`, `aborted`, `numeric_error`. The
+    /// model stays usable.
     pub async fn generate(
         &self,
         request: &Request,
@@ -200,7 +212,7 @@ impl Model {
         let mut runner = self.runner.lock().await;
         cancel.check()?;
         let Runner { network, cache } = &mut *runner;
-        Generator { network, cache, tokenizer: &self.tokenizer, cancel, on_event }
+        Generator { network, cache, tokenizer: &self.tokenizer, compiler: &self.compiler, cancel, on_event }
             .run(&prompt, &common, start)
             .await
     }
