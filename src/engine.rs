@@ -10,7 +10,7 @@ mod naive;
 
 #[cfg(target_arch = "wasm32")]
 pub use cpu::serve;
-pub use cpu::{BUILD, CpuEngine, matrix_bytes};
+pub use cpu::{BUILD, CpuEngine, cache_bytes_per_token, matrix_bytes, quantizes_cache};
 pub use naive::NaiveEngine;
 
 use crate::error::Result;

@@ -2,12 +2,14 @@
 //! integer dot products; one weight block, once unpacked, serves several tokens.
 
 mod activations;
+mod attend_quantized;
 mod attention;
 #[cfg_attr(all(target_arch = "wasm32", target_feature = "relaxed-simd"), path = "cpu/dot_relaxed.rs")]
 #[cfg_attr(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")), path = "cpu/dot_simd128.rs")]
 #[cfg_attr(not(target_arch = "wasm32"), path = "cpu/dot_portable.rs")]
 mod dot;
 mod experts;
+mod kv_cache;
 mod lane;
 mod linear;
 mod math;
@@ -20,6 +22,8 @@ mod team;
 
 use self::attention::Attender;
 pub use self::dot::BUILD;
+use self::kv_cache::KvCache;
+pub use self::kv_cache::cache_bytes_per_token;
 use self::linear::Projector;
 use self::matrix::Matrix;
 pub use self::matrix::matrix_bytes;
@@ -30,8 +34,9 @@ use super::{Batch, Engine, SequenceId, WeightSink, keep};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::embed::Embed;
 use crate::kernels::experts::Routing;
-use crate::kernels::memory::{Cache, Memory, SequenceState};
-use crate::recording::{MatrixId, Op, Recording, VectorId};
+use crate::kernels::formats::Layout;
+use crate::kernels::memory::{Memory, SequenceState};
+use crate::recording::{CacheShape, MatrixId, Op, Recording, VectorId};
 use crate::weights::Plan;
 
 /// Runs recordings on the CPU.
@@ -43,7 +48,22 @@ pub struct CpuEngine {
     projector: Projector,
     attender: Attender,
     routing: Routing,
-    sequences: Vec<Option<SequenceState>>,
+    sequences: Vec<Option<Sequence>>,
+    /// Those of the sequence that is running.
+    caches: Vec<KvCache>,
+    quantized_cache: bool,
+}
+
+/// A sequence's caches and recurrent states.
+#[derive(Default)]
+struct Sequence {
+    caches: Vec<KvCache>,
+    state: SequenceState,
+}
+
+/// Whether keys and values are kept in 8 bits: where weights are rounded, they may be too.
+pub fn quantizes_cache(plan: &Plan) -> bool {
+    plan.matrices.iter().any(|matrix| matches!(matrix.format.layout(), Layout::Quantized(_)))
 }
 
 impl CpuEngine {
@@ -70,6 +90,8 @@ impl CpuEngine {
             attender: Attender::default(),
             routing: Routing::default(),
             sequences: Vec::new(),
+            caches: Vec::new(),
+            quantized_cache: quantizes_cache(plan),
         })
     }
 
@@ -93,7 +115,7 @@ impl CpuEngine {
             Op::Embed(op) => self.embed(op),
             Op::Linear(op) => self.projector.linear(&self.team, op, &self.matrices, m),
             Op::Logits(op) => self.projector.logits(&self.team, op, &self.matrices, m),
-            Op::Attention(op) => self.attender.run(op, &self.team, m),
+            Op::Attention(op) => self.attender.run(op, &self.team, m, &mut self.caches),
             Op::Experts(op) => {
                 experts::run(op, &self.team, &self.matrices, &mut self.projector, &mut self.routing, m);
             }
@@ -131,18 +153,12 @@ fn zeroed<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
 
 impl Engine for CpuEngine {
     fn open(&mut self, context: usize) -> Result<SequenceId> {
-        let heads = |op: &Op| if let Op::Attention(op) = op { op.heads / op.kv_heads } else { 0 };
-        let heads = self.recording.ops.iter().map(heads).max().unwrap_or(0);
-        self.attender.reserve(&self.team, heads, context);
-        let cache = |width: usize| zeroed(context * width, "the key-value cache");
-        let caches = self
-            .recording
-            .caches
-            .iter()
-            .map(|shape| Ok(Cache { keys: cache(shape.key_width)?, values: cache(shape.value_width)? }));
-        let caches = caches.collect::<Result<_>>()?;
+        self.attender.reserve(&self.recording.ops, &self.team, context, self.quantized_cache);
+        let cache = |&shape: &CacheShape| KvCache::new(shape, context, self.quantized_cache);
+        let caches = self.recording.caches.iter().map(cache).collect::<Result<_>>()?;
         let states = self.recording.states.iter().map(|&len| vec![0.0; len]).collect();
-        Ok(keep(&mut self.sequences, SequenceState { caches, states }))
+        let state = SequenceState { caches: Vec::new(), states };
+        Ok(keep(&mut self.sequences, Sequence { caches, state }))
     }
 
     fn close(&mut self, sequence: SequenceId) {
@@ -152,7 +168,9 @@ impl Engine for CpuEngine {
     fn copy(&mut self, from: SequenceId, to: SequenceId, tokens: usize) -> Result<()> {
         let mut target = self.sequences[to.0].take().unwrap_or_default();
         if let Some(source) = &self.sequences[from.0] {
-            target.copy_from(source, &self.recording.caches, tokens);
+            let caches = target.caches.iter_mut().zip(&source.caches).zip(&self.recording.caches);
+            caches.for_each(|((to, from), shape)| to.copy_from(from, shape, tokens));
+            target.state.copy_from(&source.state, &[], tokens);
         }
         self.sequences[to.0] = Some(target);
         Ok(())
@@ -167,7 +185,8 @@ impl Engine for CpuEngine {
         for (buffer, width) in m.buffers.iter_mut().zip(&m.widths) {
             buffer.resize(width * batch.tokens.len(), 0.0);
         }
-        m.sequence = self.sequences[batch.sequence.0].take().unwrap_or_default();
+        let sequence = self.sequences[batch.sequence.0].take().unwrap_or_default();
+        (m.sequence, self.caches) = (sequence.state, sequence.caches);
         if batch.position == 0 {
             m.sequence.states.iter_mut().for_each(|state| state.fill(0.0));
         }
@@ -175,7 +194,8 @@ impl Engine for CpuEngine {
         let ops = std::mem::take(&mut self.recording.ops);
         ops.iter().for_each(|op| self.op(op));
         self.recording.ops = ops;
-        self.sequences[batch.sequence.0] = Some(std::mem::take(&mut self.memory.sequence));
+        let (state, caches) = (std::mem::take(&mut self.memory.sequence), std::mem::take(&mut self.caches));
+        self.sequences[batch.sequence.0] = Some(Sequence { caches, state });
         Ok(())
     }
 

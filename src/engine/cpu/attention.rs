@@ -1,5 +1,7 @@
 //! Attention: prepared queries, keys and values written to the cache, then one pass over the visible positions per head.
 
+use super::attend_quantized;
+use super::kv_cache::KvCache;
 use super::linear::{each_token, normalise};
 use super::math::{add_scaled4, dot, softmax};
 use super::team::{Parts, Team};
@@ -7,7 +9,7 @@ use crate::kernels::activation::sigmoid;
 use crate::kernels::attention::Attention;
 use crate::kernels::memory::{Cache, Memory};
 use crate::kernels::norm::NormParams;
-use crate::recording::RopeTable;
+use crate::recording::{Op, RopeTable, View};
 
 /// cos and sin of every pair, for every rope and token of the batch: computed once, used by all layers.
 #[derive(Default)]
@@ -46,6 +48,9 @@ impl RopeAngles {
     }
 }
 
+/// Tokens of a piece over a quantised cache.
+const TOKENS: usize = 8;
+
 /// Runs attention; what it needs for that is kept from one run to the next.
 #[derive(Default)]
 pub struct Attender {
@@ -53,40 +58,84 @@ pub struct Attender {
     pub angles: RopeAngles,
     /// `[tokens, heads · key_dim]`: queries, normalised and rotated.
     queries: Vec<f32>,
-    /// Per thread: `[heads that share a key, visible]`.
-    scores: Vec<Vec<f32>>,
+    /// `[tokens, kv_heads · key_dim]`: keys, likewise, on their way to the cache.
+    keys: Vec<f32>,
+    /// `[tokens, kv_heads · value_dim]`: values, on theirs.
+    values: Vec<f32>,
+    /// Per thread.
+    scratch: Vec<Scratch>,
+}
+
+/// What one thread needs.
+#[derive(Default)]
+struct Scratch {
+    /// `[heads that share a key, visible]`
+    scores: Vec<f32>,
+    quantized: attend_quantized::Scratch,
 }
 
 impl Attender {
-    /// Makes room for scores over `context` positions, `heads` at a time, on each thread.
-    pub fn reserve(&mut self, team: &Team, heads: usize, context: usize) {
-        self.scores.resize_with(team.size(), Vec::new);
-        self.scores.iter_mut().for_each(|scores| scores.reserve(heads * context));
+    /// Makes room for contexts of `context` positions on each thread, so that no later token asks for memory.
+    pub fn reserve(&mut self, ops: &[Op], team: &Team, context: usize, quantized: bool) {
+        self.scratch.resize_with(team.size(), Scratch::default);
+        for op in ops.iter().filter_map(|op| if let Op::Attention(op) = op { Some(op) } else { None }) {
+            let sharing = op.heads / op.kv_heads;
+            for scratch in &mut self.scratch {
+                scratch.scores.reserve(sharing * context);
+                if quantized {
+                    scratch.quantized.reserve(sharing, op.key_dim, context);
+                }
+            }
+        }
     }
 
     /// Runs an `Attention`.
-    pub fn run(&mut self, op: &Attention, team: &Team, m: &mut Memory) {
+    pub fn run(&mut self, op: &Attention, team: &Team, m: &mut Memory, caches: &mut [KvCache]) {
         let tokens = m.tokens.len();
-        let mut cache = std::mem::take(&mut m.sequence.caches[op.cache]);
-        self.prepare(op, team, m, &mut cache);
-
+        self.prepare(op, team, m);
+        let cache = &mut caches[op.cache];
+        if op.kv.is_some() {
+            self.append(op, team, m, cache);
+        }
         let mut y = std::mem::take(&mut m.buffers[op.y.buf.0]);
         let width = m.widths[op.y.buf.0];
-        let (out, scores) = (Parts::of(&mut y), Parts::of(&mut self.scores));
-        team.split(tokens * op.kv_heads, &|piece, thread| {
-            let (t, group) = (piece / op.kv_heads, piece % op.kv_heads);
-            let sharing = op.heads / op.kv_heads;
-            let queries =
-                &self.queries[(t * op.heads + group * sharing) * op.key_dim..][..sharing * op.key_dim];
+        let (out, scratch) = (Parts::of(&mut y), Parts::of(&mut self.scratch));
+        let sharing = op.heads / op.kv_heads;
+        let query = |t: usize, head: usize| {
+            &self.queries[(t * op.heads + head * sharing) * op.key_dim..][..sharing * op.key_dim]
+        };
+        // SAFETY of all calls below: a token's head is in one piece only.
+        let output = |t: usize, head: usize| unsafe {
             let len = sharing * op.value_dim;
-            // SAFETY: a thread has its own scores, and a token's heads are in one piece only.
-            let (scores, y) = unsafe {
-                (&mut scores.get(thread, 1)[0], out.get(t * width + op.y.offset + group * len, len))
-            };
-            attend(op, &cache, m.position + t, group, queries, scores, y);
-        });
+            out.get(t * width + op.y.offset + head * len, len)
+        };
+        match &*cache {
+            KvCache::Plain(cache) => team.split(tokens * op.kv_heads, &|piece, thread| {
+                let (t, head) = (piece / op.kv_heads, piece % op.kv_heads);
+                // SAFETY: a thread has its own scratch.
+                let scratch = unsafe { &mut scratch.get(thread, 1)[0] };
+                attend(op, cache, m.position + t, head, query(t, head), &mut scratch.scores, output(t, head));
+            }),
+            KvCache::Quantized(cache) => {
+                team.split(tokens.div_ceil(TOKENS) * op.kv_heads, &|piece, thread| {
+                    let (first, head) = (piece / op.kv_heads * TOKENS, piece % op.kv_heads);
+                    let count = TOKENS.min(tokens - first);
+                    let rows: [&[f32]; TOKENS] =
+                        std::array::from_fn(|t| query(first + t.min(count - 1), head));
+                    let queries = attend_quantized::Queries {
+                        position: m.position + first,
+                        head,
+                        tokens: &rows[..count],
+                    };
+                    // SAFETY: a thread has its own scratch.
+                    let scratch = unsafe { &mut scratch.get(thread, 1)[0] };
+                    let mut outputs: [&mut [f32]; TOKENS] =
+                        std::array::from_fn(|t| if t < count { output(first + t, head) } else { &mut [] });
+                    attend_quantized::attend(op, cache, &queries, &mut scratch.quantized, &mut outputs);
+                })
+            }
+        }
         m.buffers[op.y.buf.0] = y;
-        m.sequence.caches[op.cache] = cache;
         if let Some(gate) = op.gate {
             for t in 0..tokens {
                 apply_gate(m, op, gate, t);
@@ -94,11 +143,13 @@ impl Attender {
         }
     }
 
-    /// Norm and rotation of the batch's queries and keys; keys and values go to the cache.
-    fn prepare(&mut self, op: &Attention, team: &Team, m: &Memory, cache: &mut Cache) {
+    /// Norm and rotation of the batch's queries, keys and values.
+    fn prepare(&mut self, op: &Attention, team: &Team, m: &Memory) {
         let tokens = m.tokens.len();
         let (key_width, value_width) = (op.kv_heads * op.key_dim, op.kv_heads * op.value_dim);
         self.queries.resize(tokens * op.q.width, 0.0);
+        self.keys.resize(tokens * key_width, 0.0);
+        self.values.resize(tokens * value_width, 0.0);
         let angles = &self.angles;
         let head = |head: &mut [f32], norm: Option<NormParams>, t: usize| {
             if let Some(norm) = &norm {
@@ -108,31 +159,61 @@ impl Attender {
                 angles.rotate(rope, tokens, t, head);
             }
         };
-        let queries = Parts::of(&mut self.queries);
-        let (keys, values) = (Parts::of(&mut cache.keys), Parts::of(&mut cache.values));
+        let (queries, keys, values) =
+            (Parts::of(&mut self.queries), Parts::of(&mut self.keys), Parts::of(&mut self.values));
         each_token(team, tokens, &|t| {
             // SAFETY: a token is in one piece only.
             let row = unsafe { queries.get(t * op.q.width, op.q.width) };
             row.copy_from_slice(m.slice(op.q, t));
             row.chunks_exact_mut(op.key_dim).for_each(|query| head(query, op.q_norm, t));
             let Some((k, v)) = op.kv else { return };
-            let position = m.position + t;
-            // SAFETY: a token's position is its own.
-            let row = unsafe { keys.get(position * key_width, key_width) };
+            // SAFETY: as above.
+            let row = unsafe { keys.get(t * key_width, key_width) };
             row.copy_from_slice(m.slice(k, t));
             row.chunks_exact_mut(op.key_dim).for_each(|key| head(key, op.k_norm, t));
             // SAFETY: as above.
-            let row = unsafe { values.get(position * value_width, value_width) };
+            let row = unsafe { values.get(t * value_width, value_width) };
             row.copy_from_slice(m.slice(v, t));
             if let Some(norm) = &op.v_norm {
                 row.chunks_exact_mut(op.value_dim).for_each(|value| normalise(m, norm, value));
             }
         });
     }
+
+    /// Keys and values go to the cache.
+    fn append(&self, op: &Attention, team: &Team, m: &Memory, cache: &mut KvCache) {
+        match cache {
+            KvCache::Plain(cache) => {
+                cache.keys[m.position * op.kv_heads * op.key_dim..][..self.keys.len()]
+                    .copy_from_slice(&self.keys);
+                cache.values[m.position * op.kv_heads * op.value_dim..][..self.values.len()]
+                    .copy_from_slice(&self.values);
+            }
+            KvCache::Quantized(cache) => {
+                let writer = cache.writer();
+                let put = |head: usize| {
+                    let row = |t: usize, dim: usize| {
+                        (t * op.kv_heads + head) * dim..(t * op.kv_heads + head + 1) * dim
+                    };
+                    for t in 0..m.tokens.len() {
+                        let (key, value) =
+                            (&self.keys[row(t, op.key_dim)], &self.values[row(t, op.value_dim)]);
+                        // SAFETY: a head is in one piece only.
+                        unsafe { writer.put(head, m.position + t, key, value) };
+                    }
+                };
+                match m.tokens.len() {
+                    // Too little to be divided.
+                    1 => (0..op.kv_heads).for_each(put),
+                    _ => team.split(op.kv_heads, &|head, _| put(head)),
+                }
+            }
+        }
+    }
 }
 
 /// `y = y · sigmoid(gate)`
-fn apply_gate(m: &mut Memory, op: &Attention, gate: crate::recording::View, t: usize) {
+fn apply_gate(m: &mut Memory, op: &Attention, gate: View, t: usize) {
     let mut y = std::mem::take(&mut m.buffers[op.y.buf.0]);
     let width = m.widths[op.y.buf.0];
     let row = &mut y[t * width..][..width];

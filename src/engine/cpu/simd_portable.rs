@@ -81,3 +81,60 @@ impl F4 {
         self.0
     }
 }
+
+/// Sixteen signed bytes, four columns of four rows.
+#[derive(Clone, Copy)]
+pub struct Bytes([i8; 16]);
+
+impl Bytes {
+    #[inline(always)]
+    pub fn load(lane: &Lane) -> Self {
+        Self(lane.0.map(u8::cast_signed))
+    }
+}
+
+/// Four 16-bit factors.
+#[derive(Clone, Copy)]
+pub struct Fine([i16; 4]);
+
+impl Fine {
+    #[inline(always)]
+    pub fn splat(values: &[i16; 4]) -> Self {
+        Self(*values)
+    }
+}
+
+/// Dot products of bytes with 16-bit factors, for four rows.
+#[derive(Clone, Copy)]
+pub struct FineSums([i32; 4]);
+
+impl FineSums {
+    #[inline(always)]
+    pub fn zero() -> Self {
+        Self([0; 4])
+    }
+
+    /// Adds the products of four columns.
+    #[inline(always)]
+    pub fn dot(&mut self, bytes: Bytes, factors: Fine) {
+        for (row, sum) in self.0.iter_mut().enumerate() {
+            for (column, &factor) in factors.0.iter().enumerate() {
+                *sum += i32::from(bytes.0[row * 4 + column]) * i32::from(factor);
+            }
+        }
+    }
+
+    /// The four rows' sums as floats.
+    #[inline(always)]
+    #[allow(clippy::cast_precision_loss, reason = "rounded as the vector unit rounds")]
+    pub fn finish(self) -> F4 {
+        F4(self.0.map(|sum| sum as f32))
+    }
+}
+
+/// `values · factor`, below 2¹⁵ in magnitude, rounded to the nearest.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "below 2^15 in magnitude")]
+pub fn round_fine(values: &[f32; 32], factor: f32, out: &mut [i16]) {
+    out.iter_mut().zip(values).for_each(|(out, value)| *out = (value * factor).round_ties_even() as i16);
+}

@@ -105,3 +105,66 @@ pub fn sum(v: v128) -> i32 {
     let pairs = i32x4_add(v, i32x4_shuffle::<2, 3, 0, 1>(v, v));
     i32x4_extract_lane::<0>(pairs) + i32x4_extract_lane::<1>(pairs)
 }
+
+/// Sixteen signed bytes, four columns of four rows, widened: rows 0 and 1, and rows 2 and 3.
+#[derive(Clone, Copy)]
+pub struct Bytes(v128, v128);
+
+impl Bytes {
+    #[inline(always)]
+    pub fn load(lane: &Lane) -> Self {
+        let bytes = load(lane);
+        Self(i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes))
+    }
+}
+
+/// Four 16-bit factors, once for each of two rows.
+#[derive(Clone, Copy)]
+pub struct Fine(v128);
+
+impl Fine {
+    #[inline(always)]
+    pub fn splat(values: &[i16; 4]) -> Self {
+        // SAFETY: the reference is to 8 readable bytes; the load needs no alignment.
+        Self(unsafe { v128_load64_splat(values.as_ptr().cast()) })
+    }
+}
+
+/// Dot products of bytes with 16-bit factors, for four rows, two partial sums each.
+#[derive(Clone, Copy)]
+pub struct FineSums(v128, v128);
+
+impl FineSums {
+    #[inline(always)]
+    pub fn zero() -> Self {
+        Self(i32x4_splat(0), i32x4_splat(0))
+    }
+
+    /// Adds the products of four columns.
+    #[inline(always)]
+    pub fn dot(&mut self, bytes: Bytes, factors: Fine) {
+        self.0 = i32x4_add(self.0, i32x4_dot_i16x8(bytes.0, factors.0));
+        self.1 = i32x4_add(self.1, i32x4_dot_i16x8(bytes.1, factors.0));
+    }
+
+    /// The four rows' sums as floats.
+    #[inline(always)]
+    pub fn finish(self) -> F4 {
+        let even = i32x4_shuffle::<0, 2, 4, 6>(self.0, self.1);
+        let odd = i32x4_shuffle::<1, 3, 5, 7>(self.0, self.1);
+        F4(f32x4_convert_i32x4(i32x4_add(even, odd)))
+    }
+}
+
+/// `values · factor`, below 2¹⁵ in magnitude, rounded to the nearest.
+#[inline(always)]
+pub fn round_fine(values: &[f32; 32], factor: f32, out: &mut [i16]) {
+    let factor = F4::splat(factor);
+    for (values, out) in values.as_chunks::<8>().0.iter().zip(out.as_chunks_mut::<8>().0) {
+        let [low, high] = [0, 1].map(|i| {
+            i32x4_trunc_sat_f32x4(F4::from_slice(&values.as_chunks::<4>().0[i]).mul(factor).round().0)
+        });
+        // SAFETY: the reference is to 16 writable bytes; the store needs no alignment.
+        unsafe { v128_store(out.as_mut_ptr().cast(), i16x8_narrow_i32x4(low, high)) };
+    }
+}
