@@ -14,7 +14,9 @@ mod lane;
 mod linear;
 mod math;
 mod matrix;
+mod norm;
 mod project;
+mod recurrent;
 #[cfg_attr(target_arch = "wasm32", path = "cpu/simd_wasm.rs")]
 #[cfg_attr(not(target_arch = "wasm32"), path = "cpu/simd_portable.rs")]
 mod simd;
@@ -27,6 +29,7 @@ pub use self::kv_cache::cache_bytes_per_token;
 use self::linear::Projector;
 use self::matrix::Matrix;
 pub use self::matrix::matrix_bytes;
+use self::recurrent::Recurrence;
 use self::team::Team;
 #[cfg(target_arch = "wasm32")]
 pub use self::team::serve;
@@ -48,6 +51,9 @@ pub struct CpuEngine {
     projector: Projector,
     attender: Attender,
     routing: Routing,
+    recurrence: Recurrence,
+    /// A row of activations, scratch.
+    row: Vec<f32>,
     sequences: Vec<Option<Sequence>>,
     /// Those of the sequence that is running.
     caches: Vec<KvCache>,
@@ -89,6 +95,8 @@ impl CpuEngine {
             projector: Projector::default(),
             attender: Attender::default(),
             routing: Routing::default(),
+            recurrence: Recurrence::default(),
+            row: Vec::new(),
             sequences: Vec::new(),
             caches: Vec::new(),
             quantized_cache: quantizes_cache(plan),
@@ -119,10 +127,9 @@ impl CpuEngine {
             Op::Experts(op) => {
                 experts::run(op, &self.team, &self.matrices, &mut self.projector, &mut self.routing, m);
             }
-            // Small next to the projections: the naive twins serve.
-            Op::Norm(op) => op.naive(m),
-            Op::ShortConv(op) => op.naive(m),
-            Op::DeltaNet(op) => op.naive(m),
+            Op::Norm(op) => norm::run(op, m, &mut self.row),
+            Op::ShortConv(op) => self.recurrence.short_conv(op, m),
+            Op::DeltaNet(op) => self.recurrence.delta_net(op, &self.team, m),
             Op::Scale(op) => op.naive(m),
         }
     }

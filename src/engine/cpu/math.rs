@@ -19,6 +19,11 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     (sum[0] + sum[1]) + (sum[2] + sum[3]) + rest
 }
 
+/// `y += w · v`
+pub fn add_scaled(y: &mut [f32], w: f32, v: &[f32]) {
+    y.iter_mut().zip(v).for_each(|(y, v)| *y += w * v);
+}
+
 /// `y += w[0] · v[0] + … + w[3] · v[3]`: four rows for one pass over `y`.
 #[inline(always)]
 pub fn add_scaled4(y: &mut [f32], w: [f32; 4], v: [&[f32]; 4]) {
