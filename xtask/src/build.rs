@@ -89,7 +89,7 @@ fn compile(profile: Profile, variant: Variant) -> Result<PathBuf> {
     progress(format_args!("cargo build for {WASM_TARGET} ({}, {})", variant.name, profile.name()));
     shell::run(&mut variant.cargo(profile.name()))?;
     // The variants' modules have one name in cargo's folder, each replacing the last.
-    let module = shell::target_dir().join(WASM_TARGET).join(profile.name()).join("tabmind.wasm");
+    let module = variant.target_dir().join(WASM_TARGET).join(profile.name()).join("tabmind.wasm");
     if !module.is_file() {
         bail!("cargo built no {}: does the crate still have the type cdylib?", module.display());
     }

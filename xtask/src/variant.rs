@@ -1,5 +1,6 @@
 //! The wasm modules of the package: what the engine's inner loops may use, and whether threads share their memory.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -52,12 +53,17 @@ impl Variant {
         cargo.args(["--target", WASM_TARGET, "--profile", profile]);
         if self.threads {
             cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", threads_flags());
-            cargo.args(["-Z", "build-std=std,panic_abort"]);
+            cargo.args(["-Z", "build-std=std,panic_abort"]).arg("--target-dir").arg(self.target_dir());
         }
         if self.relaxed {
             cargo.args(["--", "-Ctarget-feature=+relaxed-simd"]);
         }
         cargo
+    }
+
+    /// Where cargo builds it. Flags are no part of a dependency's name: in one folder each kind would undo the other's.
+    pub fn target_dir(self) -> PathBuf {
+        if self.threads { shell::target_dir().join("threads") } else { shell::target_dir() }
     }
 
     /// What wasm-opt must accept and may emit.

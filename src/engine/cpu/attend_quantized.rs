@@ -5,7 +5,7 @@
 
 use super::kv_cache::{FOUR, KEY_LANES, QuantizedCache};
 use super::lane::Lane;
-use super::math::softmax;
+use super::math::{largest_magnitude, softmax};
 use super::matrix::BLOCK;
 use super::simd::{Bytes, F4, Fine, FineSums, round_fine};
 use crate::kernels::attention::Attention;
@@ -50,7 +50,7 @@ impl Rounded {
         for (i, values) in values.chunks(BLOCK).enumerate() {
             let mut block = [0.0; BLOCK];
             block[..values.len()].copy_from_slice(values);
-            let largest = block.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+            let largest = largest_magnitude(&block);
             let inverse = if largest > 0.0 { LARGEST / largest } else { 0.0 };
             round_fine(&block, inverse, self.q[at + i].as_flattened_mut());
             self.steps[at + i] = largest / LARGEST * factor;

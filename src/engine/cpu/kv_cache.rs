@@ -5,6 +5,7 @@
 //! times four of them: four dimensions of four positions of a key, four positions of four dimensions of a value.
 
 use super::lane::Lane;
+use super::math::largest_magnitude;
 use super::matrix::BLOCK;
 use super::team::Parts;
 use super::zeroed;
@@ -205,7 +206,7 @@ impl Writer<'_> {
 
 /// The step at which the largest magnitude is 127, and its inverse.
 fn steps(values: &[f32]) -> (f32, f32) {
-    let largest = values.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+    let largest = largest_magnitude(values);
     (largest / 127.0, if largest > 0.0 { 127.0 / largest } else { 0.0 })
 }
 
