@@ -13,6 +13,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
 use crate::cancel::Cancel;
+use crate::chat::Conversation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::generate::{Event, Outcome};
 use crate::model::Model;
@@ -45,16 +46,24 @@ struct TokenizeOptions {
     parse_special: bool,
 }
 
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct CountOptions {
+    tools: Option<Value>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 struct TemplateOptions {
     tools: Option<Value>,
+    documents: Option<Value>,
+    enable_thinking: Option<bool>,
     add_generation_prompt: bool,
 }
 
 impl Default for TemplateOptions {
     fn default() -> Self {
-        Self { tools: None, add_generation_prompt: true }
+        Self { tools: None, documents: None, enable_thinking: None, add_generation_prompt: true }
     }
 }
 
@@ -139,17 +148,27 @@ impl WasmModel {
 
     /// Tokens of a text or of messages, given as JSON.
     #[wasm_bindgen(js_name = countTokens)]
-    pub fn count_tokens(&self, input: &str) -> Result<usize, JsValue> {
-        parse(input).and_then(|input| self.model.count_tokens(&input)).map_err(thrown)
+    pub fn count_tokens(&self, input: &str, options: &str) -> Result<usize, JsValue> {
+        let count = || {
+            let CountOptions { tools } = parse(options)?;
+            self.model.count_tokens(&parse(input)?, tools.as_ref())
+        };
+        count().map_err(thrown)
     }
 
     /// The prompt that messages become.
     #[wasm_bindgen(js_name = applyChatTemplate)]
     pub fn apply_chat_template(&self, messages: &str, options: &str) -> Result<String, JsValue> {
         let apply = || {
-            let TemplateOptions { tools, add_generation_prompt } = parse(options)?;
-            let extra = serde_json::Map::new();
-            self.model.apply_chat_template(&parse(messages)?, tools.as_ref(), add_generation_prompt, &extra)
+            let TemplateOptions { tools, documents, enable_thinking, add_generation_prompt } =
+                parse(options)?;
+            self.model.apply_chat_template(&Conversation {
+                messages: &parse(messages)?,
+                tools: tools.as_ref(),
+                documents: documents.as_ref(),
+                enable_thinking,
+                add_generation_prompt,
+            })
         };
         apply().map_err(thrown)
     }
@@ -209,6 +228,7 @@ fn text(value: &impl Serialize) -> String {
 
 fn result(model: &Model, outcome: &Outcome) -> Value {
     let Outcome { choices, prompt_tokens, cached_tokens, timings } = outcome;
+    let reasoning: usize = choices.iter().map(|choice| choice.reasoning_tokens).sum();
     json!({
         "choices": choices,
         "usage": {
@@ -216,6 +236,7 @@ fn result(model: &Model, outcome: &Outcome) -> Value {
             "completion_tokens": timings.completion_tokens,
             "total_tokens": prompt_tokens + timings.completion_tokens,
             "prompt_tokens_details": { "cached_tokens": cached_tokens },
+            "completion_tokens_details": { "reasoning_tokens": reasoning },
         },
         "timings": timings,
         "model": model.info().name,
