@@ -118,11 +118,13 @@ fn thoughts_are_told_from_the_answer() {
 }
 
 /// Format, answer, content, calls.
+type CallCase = (&'static str, &'static str, &'static str, Vec<(&'static str, &'static str)>);
+
 #[test]
 fn calls_are_told_from_the_answer() {
     let zurich = ("get_weather", r#"{"city": "Zürich"}"#);
     let packed = ("get_weather", r#"{"city":"Zürich"}"#);
-    let cases: Vec<(&str, &str, &str, Vec<(&str, &str)>)> = vec![
+    let cases: Vec<CallCase> = vec![
         (
             "hermes",
             "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Zürich\"}}\n</tool_call>",
@@ -335,11 +337,13 @@ fn accepts(format: &CallFormat, tools: &Tools, opened: bool, text: &str) -> bool
     ids.iter().all(|&id| constraint.commit(id).is_ok()) && constraint.is_accepting().unwrap()
 }
 
+/// Name, arguments, whether the schema allows them.
+type GrammarCase<'a> = (&'a str, &'a [(&'a str, Value)], bool);
+
 #[test]
 fn grammars_accept_what_parsers_read_and_nothing_else() {
     for format in CALL_FORMATS {
-        // Name, arguments, whether the schema allows them.
-        let cases: &[(&str, &[(&str, Value)], bool)] = &[
+        let cases: &[GrammarCase] = &[
             ("get_weather", &[("city", json!("Zürich <b>"))], true),
             ("get_weather", &[("city", json!("a")), ("unit", json!("celsius"))], true),
             ("get_weather", &[("city", json!("a")), ("unit", json!("kelvin"))], false),
