@@ -15,7 +15,7 @@ use web_sys::AbortSignal;
 use crate::cancel::Cancel;
 use crate::chat::Conversation;
 use crate::error::{Error, ErrorKind, Result};
-use crate::generate::{Event, Outcome};
+use crate::generate::{Choice, Event, Outcome, Timings};
 use crate::model::Model;
 use crate::request::{LoadOptions, Request, parse};
 use crate::source::{BlobSource, HttpSource, ReplaySource, Source, requests};
@@ -118,7 +118,7 @@ impl WasmModel {
                 model.generate(&request, &cancel(&signal), &mut report).await
             };
             let outcome = work.await.map_err(thrown)?;
-            Ok(JsValue::from(result(&model, &outcome).to_string()))
+            Ok(JsValue::from(text(&GenerateResult::new(&model, &outcome))))
         })
     }
 
@@ -226,21 +226,28 @@ fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn result(model: &Model, outcome: &Outcome) -> Value {
-    let Outcome { choices, prompt_tokens, cached_tokens, timings } = outcome;
-    let reasoning: usize = choices.iter().map(|choice| choice.reasoning_tokens).sum();
-    json!({
-        "choices": choices,
-        "usage": {
+/// What `generate` resolves to.
+#[derive(Serialize)]
+struct GenerateResult<'a> {
+    choices: &'a [Choice],
+    usage: Value,
+    timings: &'a Timings,
+    model: &'a str,
+}
+
+impl<'a> GenerateResult<'a> {
+    fn new(model: &'a Model, outcome: &'a Outcome) -> Self {
+        let Outcome { choices, prompt_tokens, cached_tokens, timings } = outcome;
+        let reasoning: usize = choices.iter().map(|choice| choice.reasoning_tokens).sum();
+        let usage = json!({
             "prompt_tokens": prompt_tokens,
             "completion_tokens": timings.completion_tokens,
             "total_tokens": prompt_tokens + timings.completion_tokens,
             "prompt_tokens_details": { "cached_tokens": cached_tokens },
             "completion_tokens_details": { "reasoning_tokens": reasoning },
-        },
-        "timings": timings,
-        "model": model.info().name,
-    })
+        });
+        Self { choices, usage, timings, model: &model.info().name }
+    }
 }
 
 /// An error as JavaScript gets it.

@@ -10,7 +10,7 @@ export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promi
  * `embeddings` and `models`.
  *
  * @example
- * const client = new OpenAI({ apiKey: "none", baseURL: "https://tabmind.invalid/v1", fetch: createFetch(engine), dangerouslyAllowBrowser: true });
+ * const client = new OpenAI({ apiKey: "none", baseURL: "https://example.org/v1", fetch: createFetch(engine), dangerouslyAllowBrowser: true });
  */
 export function createFetch(engine: Engine): Fetch {
   return async (input, init) => {

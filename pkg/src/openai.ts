@@ -151,7 +151,7 @@ export const completion: Shape<Completion, CompletionChunk> = {
       index,
       text,
       logprobs: completionLogprobs(logprobs, 0),
-      finish_reason,
+      finish_reason: withoutCalls(finish_reason),
       ...ids(head, token_ids),
     })),
     usage,
@@ -167,7 +167,7 @@ export const completion: Shape<Completion, CompletionChunk> = {
     const choice =
       event.type === "delta"
         ? { logprobs: completionLogprobs(event.logprobs, before), finish_reason: null, ...ids(head, event.token_ids) }
-        : { logprobs: null, finish_reason: event.finish_reason };
+        : { logprobs: null, finish_reason: withoutCalls(event.finish_reason) };
     return [{ ...completionHead(head), choices: [{ index, text, ...choice }], ...noUsageYet(head) }];
   },
 
@@ -184,6 +184,11 @@ function completionLogprobs(logprobs: TokenLogprob[] | undefined, offset: number
     top_logprobs: logprobs.map(({ top_logprobs: top }) => Object.fromEntries(top.map(({ token, logprob }) => [token, logprob]))),
     text_offset: logprobs.map(({ token }) => (next += token.length) - token.length),
   };
+}
+
+/** A plain completion calls nothing. */
+function withoutCalls(reason: FinishReason): "stop" | "length" {
+  return reason === "length" ? "length" : "stop";
 }
 
 function completionHead({ id, created, model }: Head): Pick<Completion, "id" | "object" | "created" | "model"> {

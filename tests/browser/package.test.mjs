@@ -47,6 +47,10 @@ test("a consumer's TypeScript compiles, and its mistakes do not", () => {
   assert.equal(compile("tests/browser/fixtures/consumer/consumer.ts"), "");
 });
 
+test("what OpenAI's own types say of an answer is true of ours", () => {
+  assert.equal(compile("tests/browser/fixtures/consumer/openai.ts"), "");
+});
+
 test("the built wasm module has the agreed border", { skip: !existsSync(join(pkg, "wasm", "tabmind.d.ts")) && "the wasm is not built" }, () => {
   assert.equal(compile("tests/browser/fixtures/consumer/border.ts"), "");
 });

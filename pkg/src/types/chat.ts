@@ -238,7 +238,7 @@ export interface Completion {
   object: "text_completion";
   created: number;
   model: string;
-  choices: { index: number; text: string; logprobs: CompletionLogprobs | null; finish_reason: FinishReason; token_ids?: number[] }[];
+  choices: { index: number; text: string; logprobs: CompletionLogprobs | null; finish_reason: "stop" | "length"; token_ids?: number[] }[];
   usage: Usage;
   timings: Timings;
 }
@@ -249,7 +249,7 @@ export interface CompletionChunk {
   object: "text_completion";
   created: number;
   model: string;
-  choices: { index: number; text: string; logprobs: CompletionLogprobs | null; finish_reason: FinishReason | null; token_ids?: number[] }[];
+  choices: { index: number; text: string; logprobs: CompletionLogprobs | null; finish_reason: "stop" | "length" | null; token_ids?: number[] }[];
   /** Present with `include_usage`: null, except in the last chunk. */
   usage?: Usage | null;
   /** In the last chunk, with `include_usage`. */
