@@ -2,4 +2,4 @@
 import * as glue from "./tabmind-relaxed.js";
 import { serve } from "./worker.js";
 
-serve(glue, new URL("./tabmind-relaxed_bg.wasm", import.meta.url).href);
+serve(glue, import.meta.url, new URL("./tabmind-relaxed_bg.wasm", import.meta.url).href);

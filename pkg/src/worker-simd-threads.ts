@@ -2,4 +2,4 @@
 import * as glue from "./tabmind-simd-threads.js";
 import { serve } from "./worker.js";
 
-serve(glue, new URL("./tabmind-simd-threads_bg.wasm", import.meta.url).href);
+serve(glue, import.meta.url, new URL("./tabmind-simd-threads_bg.wasm", import.meta.url).href);

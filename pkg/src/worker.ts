@@ -10,13 +10,15 @@ const post = (message: FromWorker): void => self.postMessage(message);
 
 const controllers = new Map<number, AbortController>();
 let glue: typeof Glue;
+let scriptUrl: string;
 let moduleUrl: string;
 let model: Glue.WasmModel | undefined;
 let reportedRequests = 0;
 
-/** Called once by the worker's script: what wasm-bindgen wrote, and where the module lies if nobody says otherwise. */
-export function serve(ownGlue: typeof Glue, ownModuleUrl: string): void {
+/** Called once by the worker's script: what wasm-bindgen wrote, the script's own URL, and the module's if nobody says otherwise. */
+export function serve(ownGlue: typeof Glue, ownScriptUrl: string, ownModuleUrl: string): void {
   glue = ownGlue;
+  scriptUrl = ownScriptUrl;
   moduleUrl = ownModuleUrl;
 }
 
@@ -125,7 +127,7 @@ function ownRequests(): NetworkRequest[] {
     bytes: encodedBodySize,
     at: performance.timeOrigin + startTime,
   }));
-  return [{ url: import.meta.url, bytes: 0, at: performance.timeOrigin }, ...records];
+  return [{ url: scriptUrl, bytes: 0, at: performance.timeOrigin }, ...records];
 }
 
 function reportRequests(): void {
