@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
-use llguidance::{Matcher, ParserFactory};
+use llguidance::{Matcher, ParserFactory, TokenParser};
 use serde_json::{Value, json};
 use web_time::Instant;
 
+use super::schema::OneOf;
 use super::{
     Blame, Constraint, ConstraintSource, ConstraintTimings, limits, milliseconds, schema, vocabulary,
 };
@@ -65,22 +66,18 @@ impl Compiler {
             ConstraintSource::Regex(_) | ConstraintSource::Lark(_) => ErrorKind::InvalidRequest,
         };
         let blame = Blame { kind, field: field.to_owned() };
-        let grammar = match source {
-            ConstraintSource::JsonObject => json_grammar(&json!({ "type": "object" }), &blame)?,
-            ConstraintSource::JsonSchema(schema) => json_grammar(schema, &blame)?,
+        let parser = match source {
+            ConstraintSource::JsonObject => self.json_parser(&json!({ "type": "object" }), &blame)?,
+            ConstraintSource::JsonSchema(schema) => self.json_parser(schema, &blame)?,
             ConstraintSource::Regex(regex) => {
                 check_size(regex, &blame)?;
-                GrammarWithLexer::from_regex(regex)
+                self.parser(GrammarWithLexer::from_regex(regex), &blame)?
             }
             ConstraintSource::Lark(grammar) => {
                 check_size(grammar, &blame)?;
-                GrammarWithLexer::from_lark(grammar.clone())
+                self.parser(GrammarWithLexer::from_lark(grammar.clone()), &blame)?
             }
         };
-        let parser = self
-            .factory()?
-            .create_parser(TopLevelGrammar::from_grammar(grammar))
-            .map_err(|error| blame.error(error))?;
         let constraint = Constraint {
             matcher: Matcher::new(Ok(parser)),
             blame,
@@ -93,6 +90,25 @@ impl Compiler {
         Ok(constraint)
     }
 
+    /// A schema's `oneOf`s are left to the library first, which makes smaller grammars of those that it sees to be
+    /// disjoint, and multiplied out here if it does not.
+    fn json_parser(&self, schema: &Value, blame: &Blame) -> Result<TokenParser> {
+        check_size(&schema.to_string(), blame)?;
+        let compile = |one_of| {
+            let lowered = schema::lower(schema, &blame.field, one_of)?;
+            self.parser(GrammarWithLexer::from_json_schema(lowered), blame)
+        };
+        match compile(OneOf::Disjoint) {
+            Err(error) if error.detail().contains(schema::NOT_DISJOINT) => compile(OneOf::Negated),
+            done => done,
+        }
+    }
+
+    fn parser(&self, grammar: GrammarWithLexer, blame: &Blame) -> Result<TokenParser> {
+        let grammar = TopLevelGrammar::from_grammar(grammar);
+        self.factory()?.create_parser(grammar).map_err(|error| blame.error(error))
+    }
+
     fn factory(&self) -> Result<&ParserFactory> {
         if let Some(factory) = self.factory.get() {
             return Ok(factory);
@@ -100,11 +116,6 @@ impl Compiler {
         let factory = vocabulary::factory(Arc::clone(&self.tokenizer))?;
         Ok(self.factory.get_or_init(|| factory))
     }
-}
-
-fn json_grammar(schema: &Value, blame: &Blame) -> Result<GrammarWithLexer> {
-    check_size(&schema.to_string(), blame)?;
-    Ok(GrammarWithLexer::from_json_schema(schema::lower(schema, &blame.field)?))
 }
 
 fn check_size(source: &str, blame: &Blame) -> Result<()> {
