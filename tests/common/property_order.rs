@@ -4,13 +4,14 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-/// `instance` in the order of `schema`.
-pub fn ordered(instance: &Value, schema: &Value) -> Value {
+/// `instance` in the order of `schema`. There are two, where branches order the same names differently: that of the
+/// first branch, and that of the branch that knows most of the instance's names.
+pub fn ordered(instance: &Value, schema: &Value) -> [Value; 2] {
     let mut all = Vec::new();
     gather(schema, schema, &mut all, &mut HashSet::new());
-    order(instance, &all, schema)
+    [false, true].map(|best_first| order(instance, &all, schema, best_first))
 }
 
 /// `schema` and all schemas that are applied to the same instance, in the order of the text.
@@ -41,23 +42,41 @@ fn gather<'s>(
     }
 }
 
-fn order(instance: &Value, schemas: &[&Map<String, Value>], root: &Value) -> Value {
+fn order(instance: &Value, schemas: &[&Map<String, Value>], root: &Value, best_first: bool) -> Value {
     match instance {
         Value::Array(items) => items
             .iter()
             .enumerate()
-            .map(|(index, item)| order(item, &children(schemas, root, |schema| of_item(schema, index)), root))
+            .map(|(index, item)| {
+                order(item, &children(schemas, root, |schema| of_item(schema, index)), root, best_first)
+            })
             .collect(),
         Value::Object(object) => {
-            let order_of_names = names(schemas);
+            let mut schemas = schemas.to_vec();
+            if best_first {
+                let knows = |schema: &&Map<String, Value>| {
+                    let properties = schema.get("properties").and_then(Value::as_object);
+                    properties
+                        .map_or(0, |known| object.keys().filter(|name| known.contains_key(*name)).count())
+                };
+                schemas.sort_by_key(|schema| std::cmp::Reverse(knows(schema)));
+            }
+            let order_of_names = names(&schemas);
             let rank = |name: &String| order_of_names.iter().position(|known| known == name);
             let mut members: Vec<(&String, &Value)> = object.iter().collect();
             members.sort_by_key(|(name, _)| rank(name).unwrap_or(usize::MAX));
             let child = |name: &str, value| {
-                order(value, &children(schemas, root, |schema| of_property(schema, name)), root)
+                order(value, &children(&schemas, root, |schema| of_property(schema, name)), root, best_first)
             };
             members.into_iter().map(|(name, value)| (name.clone(), child(name, value))).collect()
         }
+        // A whole number is written as one: 1.0 is the same value as 1.
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15 => {
+                json!(float as i64)
+            }
+            _ => instance.clone(),
+        },
         other => other.clone(),
     }
 }
@@ -82,12 +101,20 @@ fn names(schemas: &[&Map<String, Value>]) -> Vec<String> {
         properties.into_iter().flat_map(|object| object.keys()).for_each(&mut add);
     }
     for schema in schemas {
-        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
-        for name in required.filter_map(Value::as_str) {
-            add(&name.to_owned());
+        for keyword in ["dependentRequired", "dependentSchemas", "dependencies"] {
+            let dependencies = schema.get(keyword).and_then(Value::as_object);
+            for (name, needed) in dependencies.into_iter().flatten() {
+                add(name);
+                strings(Some(needed)).for_each(|name| add(&name));
+            }
         }
+        strings(schema.get("required")).for_each(|name| add(&name));
     }
     names
+}
+
+fn strings(list: Option<&Value>) -> impl Iterator<Item = String> {
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned)
 }
 
 fn children<'s>(

@@ -6,8 +6,19 @@ use super::lowering::{Here, Lowering, Output};
 use crate::error::Result;
 
 /// Keywords beside which `unevaluated…` says more than `additional…` would.
-pub(super) const IN_PLACE: [&str; 10] =
-    ["$ref", "allOf", "anyOf", "oneOf", "if", "then", "else", "not", "dependentSchemas", "dependencies"];
+const IN_PLACE: [&str; 11] = [
+    "$ref",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "if",
+    "then",
+    "else",
+    "not",
+    "dependentSchemas",
+    "dependencies",
+    "contains",
+];
 
 impl<'s> Lowering<'s> {
     pub(super) fn arrays(&mut self, here: Here<'s, '_>, out: &mut Output) -> Result<()> {

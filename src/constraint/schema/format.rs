@@ -13,9 +13,8 @@ pub(super) enum Format {
     Unknown,
 }
 
-/// Formats of drafts 4 to 2020-12 that are not enforced.
-const REFUSED: [&str; 8] =
-    ["idn-email", "idn-hostname", "iri", "iri-reference", "uri-template", "regex", "color", "host-name"];
+/// Formats of the standard that are not enforced.
+const REFUSED: [&str; 1] = ["regex"];
 
 /// Parts of other formats, written as `{name}` in them. Later ones may use earlier ones.
 const PARTS: &[(&str, &str)] = &[
@@ -61,12 +60,17 @@ const PARTS: &[(&str, &str)] = &[
     // RFC 6901.
     ("{json-pointer}", "(?:/(?:[^~/]|~[01])*)*"),
     ("{relative-json-pointer}", "(?:0|[1-9][0-9]*)(?:#|{json-pointer})"),
+    // RFC 6570, its literals those of ASCII.
+    ("{varname}", r"(?:[a-zA-Z0-9_]|{pct})(?:\.?(?:[a-zA-Z0-9_]|{pct}))*"),
+    ("{varspec}", r"{varname}(?::[1-9][0-9]{0,3}|\*)?"),
+    ("{expression}", r"\{[+#./;?&]?{varspec}(?:,{varspec})*\}"),
+    ("{uri-template}", r"(?:[!#$&(-;=?-\[\]_a-z~]|{pct}|{expression})*"),
     ("{uuid}", "[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"),
     ("{date-time}", "{date}[tT]{time}"),
 ];
 
 /// Those parts that are formats.
-const FORMATS: [&str; 13] = [
+const FORMATS: [&str; 14] = [
     "date",
     "time",
     "date-time",
@@ -77,13 +81,23 @@ const FORMATS: [&str; 13] = [
     "email",
     "uri",
     "uri-reference",
+    "uri-template",
     "json-pointer",
     "relative-json-pointer",
     "uuid",
 ];
 
+/// Formats with more characters than ASCII's are kept to their part in ASCII.
+const ASCII_PARTS: [(&str, &str); 4] = [
+    ("iri", "uri"),
+    ("iri-reference", "uri-reference"),
+    ("idn-email", "email"),
+    ("idn-hostname", "hostname"),
+];
+
 /// What the format `name` stands for.
 pub(super) fn lookup(name: &str) -> Format {
+    let name = ASCII_PARTS.iter().find(|(wider, _)| *wider == name).map_or(name, |(_, part)| part);
     match FORMATS.contains(&name) {
         true => Format::Pattern(
             PARTS

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::keywords::{Role, role};
 use super::refs::{Draft, Scope};
-use super::{format, pattern};
+use super::{format, overlap, pattern};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Schemas within schemas: more than that is a program that went wrong.
@@ -137,9 +137,13 @@ impl<'s> Lowering<'s> {
         Ok(out.finish())
     }
 
-    /// Definitions that nothing refers to are not looked into, but must be where the standard has them.
+    /// Definitions that nothing refers to are not looked into, but must be where the standard has them; and a
+    /// dialect of somebody's own may have other keywords.
     fn check_annotation(&self, keyword: &str, value: &Value, at: &str) -> Result<()> {
         match (keyword, value) {
+            ("$schema", Value::String(uri)) if Draft::of(uri).is_none() => {
+                Err(self.unsupported(keyword, at, &format!("what {uri:?} makes of keywords is not known")))
+            }
             ("$defs" | "definitions", Value::Object(_)) => Ok(()),
             ("$defs" | "definitions", other) => Err(self.invalid(keyword, at, "an object", other)),
             _ => Ok(()),
@@ -251,17 +255,18 @@ impl<'s> Lowering<'s> {
         if branches.len() > MAX_NEGATED_BRANCHES {
             return Err(self.unsupported("oneOf", here.at, "a value may fit several of its many branches"));
         }
-        let mut negations = Vec::new();
-        for (branch, at) in branches {
-            negations.push(self.negation(branch, here.scope, at, "oneOf")?);
+        let mut alone: Vec<Vec<Value>> = lowered.iter().map(|branch| vec![branch.clone()]).collect();
+        for (index, (branch, at)) in branches.iter().enumerate() {
+            let Some(this) = lowered.get(index) else { continue };
+            for (other, conjuncts) in alone.iter_mut().enumerate() {
+                let that = lowered.get(other).filter(|_| other != index);
+                if that.is_some_and(|that| overlap::may_overlap(this, that)) {
+                    conjuncts.push(self.negation(branch, here.scope, at, "oneOf")?);
+                }
+            }
         }
-        let alone = |index: usize| {
-            let others =
-                (0..).zip(&negations).filter(|(other, _)| *other != index).map(|(_, not)| not.clone());
-            let branch = lowered.get(index).cloned().into_iter();
-            json!({ "allOf": branch.chain(others).collect::<Vec<Value>>() })
-        };
-        Ok(json!({ "anyOf": (0..lowered.len()).map(alone).collect::<Vec<Value>>() }))
+        let alone: Vec<Value> = alone.into_iter().map(|conjuncts| json!({ "allOf": conjuncts })).collect();
+        Ok(json!({ "anyOf": alone }))
     }
 
     /// `schema`, and if it only refers to another, that one itself: the library sees no difference between

@@ -22,6 +22,7 @@ mod lowering;
 mod negate;
 mod number;
 mod object;
+mod overlap;
 mod pattern;
 mod refs;
 

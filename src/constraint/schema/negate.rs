@@ -101,6 +101,7 @@ impl<'s> Lowering<'s> {
                 let joined = if keyword == "allOf" { "anyOf" } else { "allOf" };
                 Ok(json!({ joined: parts }))
             }
+            ("oneOf", Value::Array(branches)) => self.not_exactly_one(branches, here, asker, next),
             ("$ref", reference) => {
                 let (target, target_scope, name) = self.target(reference, scope, here.at)?;
                 self.negated(target, target_scope, &name, asker, next)
@@ -115,6 +116,27 @@ impl<'s> Lowering<'s> {
             }
             _ => Err(self.unsupported(asker, here.at, &format!("the negation of {keyword} is no grammar"))),
         }
+    }
+
+    /// None of the branches, or two of them.
+    fn not_exactly_one(
+        &mut self,
+        branches: &'s [Value],
+        here: Here<'s, '_>,
+        asker: &str,
+        depth: usize,
+    ) -> Result<Value> {
+        let at = step(here.at, "oneOf");
+        let (mut fits, mut misfits) = (Vec::new(), Vec::new());
+        for branch in branches {
+            fits.push(self.schema(branch, here.scope, &at)?);
+            misfits.push(self.negated(branch, here.scope.entered(branch), &at, asker, depth)?);
+        }
+        let mut parts = vec![json!({ "allOf": misfits })];
+        for (index, one) in fits.iter().enumerate() {
+            parts.extend(fits.iter().skip(index + 1).map(|other| json!({ "allOf": [one, other] })));
+        }
+        Ok(json!({ "anyOf": parts }))
     }
 
     /// Bounds that are not exact are not negated either; draft 4's flags change what a bound means.
@@ -165,13 +187,13 @@ impl<'s> Lowering<'s> {
         if values.iter().any(Value::is_boolean) {
             parts.extend(booleans.map(|boolean| json!({ "const": boolean })));
         }
+        values.iter().try_for_each(|value| self.check_literal(value, asker, here.at))?;
         let strings: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
         if !strings.is_empty() {
             parts.push(json!({ "type": "string", "pattern": pattern::none_of(&strings) }));
         }
         let mut numbers: Vec<&Value> = values.iter().filter(|value| value.is_number()).collect();
         if !numbers.is_empty() {
-            numbers.iter().try_for_each(|number| self.check_literal(number, asker, here.at))?;
             numbers.sort_by(|a, b| a.as_f64().unwrap_or(0.0).total_cmp(&b.as_f64().unwrap_or(0.0)));
             parts.extend(gaps(&numbers));
         }
@@ -214,7 +236,7 @@ fn gaps(numbers: &[&Value]) -> Vec<Value> {
     gaps
 }
 
-fn type_of(value: &Value) -> &'static str {
+pub(super) fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::lowering::{Here, Lowering, Output};
+use super::pattern::is_unwritable;
 use crate::error::Result;
 
 /// 2⁵³: up to here every integer is a float.
@@ -76,13 +77,16 @@ impl<'s> Lowering<'s> {
         Ok(())
     }
 
-    /// Refuses numbers in a literal that the library would round.
+    /// Refuses numbers in a literal that the library would round, and characters that it would leave out.
     pub(super) fn check_literal(&self, value: &Value, keyword: &str, at: &str) -> Result<()> {
         match value {
             Value::Number(number) => match number.as_f64() {
                 Some(float) if float.abs() <= EXACT && float.to_string().len() <= MAX_DIGITS => Ok(()),
                 _ => Err(self.unsupported(keyword, at, &format!("{number} is not exact"))),
             },
+            Value::String(text) if text.chars().any(is_unwritable) => {
+                Err(self.unsupported(keyword, at, &format!("{value} has a control character")))
+            }
             Value::Array(items) => items.iter().try_for_each(|item| self.check_literal(item, keyword, at)),
             Value::Object(object) => {
                 object.values().try_for_each(|value| self.check_literal(value, keyword, at))

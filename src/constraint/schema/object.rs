@@ -85,11 +85,14 @@ impl<'s> Lowering<'s> {
                     format!("^(?s:.{{{range}}})$")
                 }
                 ("enum", Value::Array(names)) => {
+                    names.iter().try_for_each(|name| self.check_literal(name, "propertyNames", here.at))?;
                     let escaped: Vec<String> =
                         names.iter().filter_map(Value::as_str).map(super::pattern::literal).collect();
                     format!("^(?:{})$", escaped.join("|"))
                 }
-                ("const", Value::String(name)) => format!("^(?:{})$", super::pattern::literal(name)),
+                ("const", Value::String(name)) if !name.chars().any(super::pattern::is_unwritable) => {
+                    format!("^(?:{})$", super::pattern::literal(name))
+                }
                 _ if super::keywords::role(keyword) == super::keywords::Role::Annotation => continue,
                 _ => return Err(refuse()),
             };

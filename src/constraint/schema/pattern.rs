@@ -23,6 +23,14 @@ const CATEGORIES: [&str; 22] = [
 /// Repetitions that are counted out.
 const MAX_REPETITION: u32 = 10_000;
 
+const UNWRITABLE: &str = "has a control character, which no string here holds";
+
+/// Whether strings cannot hold `c`: it has no short escape. The library would take a place for such a character
+/// as no place at all.
+pub(super) fn is_unwritable(c: char) -> bool {
+    c.is_ascii_control() && !matches!(c, '\u{8}' | '\t' | '\n' | '\u{C}' | '\r')
+}
+
 type Result<T> = std::result::Result<T, &'static str>;
 
 struct Translation<'t> {
@@ -111,11 +119,13 @@ impl Translation<'_> {
             }
             '{' => self.repetition()?,
             '\\' => match self.escape()? {
+                Member::Char(c) if is_unwritable(c) => return Err(UNWRITABLE),
                 Member::Char(c) => push_literal(&mut self.out, c),
                 Member::Set(set) => {
                     let _ = write!(self.out, "[{set}]");
                 }
             },
+            c if is_unwritable(c) => return Err(UNWRITABLE),
             other => push_literal(&mut self.out, other),
         }
         Ok(())
@@ -166,6 +176,7 @@ impl Translation<'_> {
     fn class(&mut self) -> Result<()> {
         let negated = self.rest.next_if_eq(&'^').is_some();
         let mut members = String::new();
+        let mut is_writable = negated;
         loop {
             let low = match self.rest.next().ok_or("has a class without an end")? {
                 ']' => break,
@@ -183,6 +194,7 @@ impl Translation<'_> {
                     };
                     match high {
                         Member::Char(high) if low <= high => {
+                            is_writable |= (low..=high).any(|c| !is_unwritable(c));
                             let _ =
                                 write!(members, r"\x{{{:X}}}-\x{{{:X}}}", u32::from(low), u32::from(high));
                         }
@@ -191,12 +203,17 @@ impl Translation<'_> {
                     }
                 }
                 Member::Char(c) => {
+                    is_writable |= !is_unwritable(c);
                     let _ = write!(members, r"\x{{{:X}}}", u32::from(c));
                 }
                 Member::Set(set) => {
+                    is_writable = true;
                     let _ = write!(members, "[{set}]");
                 }
             }
+        }
+        if !members.is_empty() && !is_writable {
+            return Err(UNWRITABLE);
         }
         match (members.is_empty(), negated) {
             (true, true) => self.out.push_str("(?s:.)"),

@@ -24,6 +24,19 @@ pub(super) enum Draft {
     Modern,
 }
 
+impl Draft {
+    /// The draft that a `$schema` names; `None` if it is somebody's own.
+    pub(super) fn of(uri: &str) -> Option<Self> {
+        let path = uri.trim_end_matches('#').strip_prefix("http")?.trim_start_matches('s');
+        match path.strip_prefix("://json-schema.org/")?.trim_end_matches("schema").trim_end_matches('/') {
+            "draft-03" | "draft-04" => Some(Self::Draft4),
+            "draft-06" | "draft-07" => Some(Self::Draft7),
+            "" | "draft/2019-09" | "draft/2020-12" | "v1" => Some(Self::Modern),
+            _ => None,
+        }
+    }
+}
+
 impl<'s> Scope<'s> {
     pub(super) fn new(document: &'s Value) -> Self {
         Self { resource: document, draft: Draft::Modern }.entered(document)
@@ -31,14 +44,8 @@ impl<'s> Scope<'s> {
 
     /// The scope inside `schema`: another one if it is a resource of its own.
     pub(super) fn entered(self, schema: &'s Value) -> Self {
-        let draft = match schema.get("$schema").and_then(Value::as_str).map(|uri| uri.trim_end_matches('#')) {
-            Some("http://json-schema.org/draft-03/schema" | "http://json-schema.org/draft-04/schema") => {
-                Draft::Draft4
-            }
-            Some("http://json-schema.org/draft-06/schema" | "http://json-schema.org/draft-07/schema") => {
-                Draft::Draft7
-            }
-            Some(_) => Draft::Modern,
+        let draft = match schema.get("$schema").and_then(Value::as_str) {
+            Some(uri) => Draft::of(uri).unwrap_or(self.draft),
             None => self.draft,
         };
         let is_resource = id(schema, draft).is_some();
