@@ -8,16 +8,45 @@ mod gguf;
 #[path = "common/property_order.rs"]
 mod property_order;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tabmind::ErrorKind;
 use tabmind::constraint::{Compiler, ConstraintSource};
 use tabmind::gguf::{Parsed, parse_header};
 use tabmind::tokenizer::Tokenizer;
+
+const DRAFT_7: &str = "http://json-schema.org/draft-07/schema#";
+
+/// Folders of the official suite, with the dialect of schemas that name none.
+const FOLDERS: [(&str, &str); 8] = [
+    ("draft7", DRAFT_7),
+    ("draft7/optional", DRAFT_7),
+    ("draft7/optional/format", DRAFT_7),
+    ("draft2019-09", ""),
+    ("draft2020-12", ""),
+    ("draft2020-12/optional", ""),
+    ("draft2020-12/optional/format", ""),
+    ("v1", ""),
+];
+
+/// Verdicts of the suite that are not followed, by a part of the case's name, with the reason. One that excuses
+/// nothing fails the test.
+const ON_PURPOSE: &[(&str, &str)] = &[
+    ("is only an annotation by default", "formats are asserted"),
+    ("draft7/optional/content", "content is an annotation, as in later drafts"),
+    ("optional/bignum", "integers have no exponent, and bounds beyond 2^53 are kept within it"),
+    ("optional/float-overflow", "integers have no exponent"),
+    ("optional/ecmascript-regex", "control characters are not written"),
+    ("control characters allowed", "control characters are not written"),
+    ("leap second", "a time has no leap second"),
+    ("punycode", "host names are no punycode"),
+    ("format/email", "an address has neither quotes nor brackets"),
+    ("IPvFuture", "there is no such protocol"),
+    ("private-use", "nor such characters in an IRI"),
+];
 
 /// One schema with instances and verdicts.
 struct Case {
@@ -25,6 +54,20 @@ struct Case {
     schema: Value,
     /// Description, instance, whether it is valid.
     tests: Vec<(String, Value, bool)>,
+}
+
+impl Case {
+    fn read(group: &Value, name: String, dialect: &str) -> Self {
+        let mut schema = group["schema"].clone();
+        if let Some(keywords) = schema.as_object_mut().filter(|_| !dialect.is_empty()) {
+            keywords.entry("$schema").or_insert(dialect.into());
+        }
+        let tests = group["tests"].as_array().unwrap().iter().map(|test| {
+            let description = test["description"].as_str().unwrap_or_default().to_owned();
+            (description, test["data"].clone(), test["valid"].as_bool().unwrap())
+        });
+        Self { name, schema, tests: tests.collect() }
+    }
 }
 
 /// What became of the cases.
@@ -36,15 +79,6 @@ struct Tally {
     refused: usize,
     wrongly_accepted: Vec<String>,
     wrongly_refused: Vec<String>,
-    /// Reasons of `unsupported_schema`, by keyword.
-    reasons: BTreeMap<String, Vec<String>>,
-}
-
-/// A vocabulary of single bytes: what is accepted does not depend on tokens.
-fn byte_tokenizer() -> Arc<Tokenizer> {
-    let file = gguf::byte_model().build();
-    let Parsed::Whole(header) = parse_header(&file, None).unwrap() else { panic!("the file is whole") };
-    Arc::new(Tokenizer::from_gguf(&header.metadata).unwrap())
 }
 
 impl Tally {
@@ -55,7 +89,9 @@ impl Tally {
             Ok(constraint) => constraint,
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::UnsupportedSchema, "{}: {error}", case.name);
-                self.reasons.entry(error.detail().to_owned()).or_default().push(case.name.clone());
+                if std::env::var_os("TABMIND_VERBOSE").is_some() {
+                    println!("{}: {error}", case.name);
+                }
                 return;
             }
         };
@@ -77,26 +113,22 @@ impl Tally {
             }
         }
     }
-}
 
-fn case(value: &Value, name: &str, dialect: &str) -> Case {
-    let mut schema = value["schema"].clone();
-    if let Some(object) =
-        schema.as_object_mut().filter(|object| !object.contains_key("$schema") && !dialect.is_empty())
-    {
-        object.insert("$schema".into(), dialect.into());
+    /// Leaves out the verdicts that are not followed on purpose, and counts them by reason.
+    fn excuse(&mut self, counts: &mut [usize]) {
+        let mut is_kept = |line: &String| {
+            let excuse = ON_PURPOSE.iter().position(|(part, _)| line.contains(part));
+            excuse.inspect(|&excuse| counts[excuse] += 1).is_none()
+        };
+        self.wrongly_accepted.retain(&mut is_kept);
+        self.wrongly_refused.retain(&mut is_kept);
     }
-    let tests = value["tests"].as_array().unwrap().iter().map(|test| {
-        let description = test["description"].as_str().unwrap_or_default().to_owned();
-        (description, test["data"].clone(), test["valid"].as_bool().unwrap())
-    });
-    Case { name: name.to_owned(), schema, tests: tests.collect() }
-}
 
-impl Tally {
+    /// Prints the shares; nothing may be accepted that is invalid.
     fn report(&self, name: &str) {
         println!(
-            "{name}: {} of {} supported; {} accepted, {} refused; {} wrongly accepted, {} wrongly refused",
+            "{name}: {} of {} schemas supported; {} instances accepted, {} refused, {} wrongly accepted, {} wrongly \
+             refused",
             self.supported,
             self.schemas,
             self.accepted,
@@ -104,20 +136,16 @@ impl Tally {
             self.wrongly_accepted.len(),
             self.wrongly_refused.len()
         );
-        if std::env::var_os("TABMIND_VERBOSE").is_some() {
-            for l in &self.wrongly_accepted {
-                println!("WA {l}");
-            }
-            for l in &self.wrongly_refused {
-                println!("WR {l}");
-            }
-            let mut r: Vec<_> = self.reasons.iter().collect();
-            r.sort_by_key(|(_, n)| std::cmp::Reverse(n.len()));
-            for (k, v) in r {
-                println!("R {} {k} {}", v.len(), v[0]);
-            }
-        }
+        assert!(self.schemas > 0, "{name} holds schemas");
+        assert!(self.wrongly_accepted.is_empty(), "wrongly accepted: {:#?}", self.wrongly_accepted);
     }
+}
+
+/// A vocabulary of single bytes: what is accepted does not depend on tokens.
+fn byte_tokenizer() -> Arc<Tokenizer> {
+    let file = gguf::byte_model().build();
+    let Parsed::Whole(header) = parse_header(&file, None).unwrap() else { panic!("the file is whole") };
+    Arc::new(Tokenizer::from_gguf(&header.metadata).unwrap())
 }
 
 #[test]
@@ -127,84 +155,40 @@ fn schemas_from_the_wild() {
     let compiler = Compiler::new(Arc::clone(&tokenizer));
     let mut tally = Tally::default();
     for line in fs::read_to_string(path).unwrap().lines() {
-        let value: Value = serde_json::from_str(line).unwrap();
-        tally.judge(&compiler, &tokenizer, &case(&value, value["name"].as_str().unwrap(), ""));
+        let group: Value = serde_json::from_str(line).unwrap();
+        let name = group["name"].as_str().unwrap().to_owned();
+        tally.judge(&compiler, &tokenizer, &Case::read(&group, name, ""));
     }
     tally.report("schema-bench");
+    println!("wrongly refused: {:#?}", tally.wrongly_refused);
+    assert!(tally.supported * 100 >= tally.schemas * 85, "85 % are supported");
+    assert!(tally.wrongly_refused.len() * 100 <= tally.accepted, "1 % is refused wrongly");
 }
 
 #[test]
 fn the_official_suite() {
     let tokenizer = byte_tokenizer();
     let compiler = Compiler::new(Arc::clone(&tokenizer));
-    for (draft, dialect) in [
-        ("draft7", "http://json-schema.org/draft-07/schema#"),
-        ("draft2019-09", ""),
-        ("draft2020-12", ""),
-        ("v1", ""),
-    ] {
-        let Some(folder) = common::assets(&format!("json_schema/official-suite/tests/{draft}")) else {
+    let mut excused = [0; ON_PURPOSE.len()];
+    for (folder, dialect) in FOLDERS {
+        let Some(path) = common::assets(&format!("json_schema/official-suite/tests/{folder}")) else {
             return;
         };
         let mut tally = Tally::default();
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                continue;
-            }
-            let file: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-            for group in file.as_array().unwrap() {
-                let name = format!(
-                    "{draft}/{}/{}",
-                    path.file_stem().unwrap().to_string_lossy(),
-                    group["description"]
-                );
-                tally.judge(&compiler, &tokenizer, &case(group, &name, dialect));
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        for file in files.iter().filter(|file| file.is_file()) {
+            let groups: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+            for group in groups.as_array().unwrap() {
+                let name =
+                    format!("{folder}/{}: {}", file.file_stem().unwrap().display(), group["description"]);
+                tally.judge(&compiler, &tokenizer, &Case::read(group, name, dialect));
             }
         }
-        tally.report(draft);
+        tally.excuse(&mut excused);
+        tally.report(folder);
+        assert!(tally.wrongly_refused.is_empty(), "wrongly refused: {:#?}", tally.wrongly_refused);
     }
-}
-
-#[test]
-fn probe() {
-    let tokenizer = byte_tokenizer();
-    let compiler = Compiler::new(Arc::clone(&tokenizer));
-    for (schema, texts) in [
-        (
-            json!({"type":"string","pattern":"^[^x]$"}),
-            vec![r#""""#, r#""a""#, r#""x""#, "\"\u{7f}\"", r#""\n""#],
-        ),
-        (json!({"type":"string","pattern":"^a\\x00b$"}), vec![r#""ab""#, r#""a\u0000b""#]),
-        (json!({"type":"string","pattern":"^a[\\x00-\\x1f]b$"}), vec![r#""ab""#, r#""a\nb""#]),
-        (json!({"type":"string","pattern":"^a[\\x00x]b$"}), vec![r#""ab""#, r#""axb""#]),
-        (json!({"type":"string","pattern":"^a\\x7fb$"}), vec![r#""ab""#, "\"a\u{7f}b\""]),
-        (json!({"type":"string","pattern":"^a\\/b$"}), vec![r#""a/b""#, r#""a\/b""#]),
-        (
-            json!({"type":"object","properties":{"a":{"type":"integer"}}}),
-            vec![
-                r#"{"a":1}"#,
-                r#"{"a":"x"}"#,
-                r#"{"\u0061":"x"}"#,
-                r#"{"b":"x"}"#,
-                r#"{"b":1,"b":2}"#,
-                r#"{"a":1,"a":"x"}"#,
-            ],
-        ),
-        (json!({"minLength":1,"type":"string"}), vec![r#""""#, r#""a""#]),
-    ] {
-        match compiler.compile(&ConstraintSource::JsonSchema(schema.clone()), "schema") {
-            Err(e) => println!("{schema}: {e}"),
-            Ok(c) => {
-                for t in texts {
-                    let mut c = c.restarted().unwrap();
-                    let ids = tokenizer.encode_continuing(t).unwrap();
-                    let mut err = None;
-                    let ok = ids.iter().all(|&id| c.commit(id).map_err(|e| err = Some(e)).is_ok())
-                        && c.is_accepting().unwrap_or(false);
-                    println!("{schema} {t}: {ok} {}", err.map_or(String::new(), |e| e.to_string()));
-                }
-            }
-        }
-    }
+    assert!(excused.iter().all(|&count| count > 0), "{ON_PURPOSE:?}: {excused:?}");
 }

@@ -72,7 +72,9 @@ fn order(instance: &Value, schemas: &[&Map<String, Value>], root: &Value, best_f
         }
         // A whole number is written as one: 1.0 is the same value as 1.
         Value::Number(number) => match number.as_f64() {
-            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15 => {
+            Some(float)
+                if number.is_f64() && float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0 =>
+            {
                 json!(float as i64)
             }
             _ => instance.clone(),

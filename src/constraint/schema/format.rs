@@ -14,7 +14,7 @@ pub(super) enum Format {
 }
 
 /// Formats of the standard that are not enforced.
-const REFUSED: [&str; 1] = ["regex"];
+const REFUSED: [&str; 3] = ["regex", "idn-email", "idn-hostname"];
 
 /// Parts of other formats, written as `{name}` in them. Later ones may use earlier ones.
 const PARTS: &[(&str, &str)] = &[
@@ -31,27 +31,35 @@ const PARTS: &[(&str, &str)] = &[
     ("{octet}", "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"),
     ("{ipv4}", r"(?:{octet}\.){3}{octet}"),
     ("{h16}", "[0-9a-fA-F]{1,4}"),
-    // RFC 4291: eight groups, or fewer around one gap.
+    // RFC 4291: eight groups, or fewer around one gap; the last two may be an IPv4 address.
     (
         "{ipv6}",
         concat!(
             "(?:(?:{h16}:){7}{h16}|(?:{h16}:){1,7}:|(?:{h16}:){1,6}:{h16}|(?:{h16}:){1,5}(?::{h16}){1,2}",
             "|(?:{h16}:){1,4}(?::{h16}){1,3}|(?:{h16}:){1,3}(?::{h16}){1,4}|(?:{h16}:){1,2}(?::{h16}){1,5}",
-            "|{h16}:(?::{h16}){1,6}|:(?::{h16}){1,7}|::)",
+            "|{h16}:(?::{h16}){1,6}|:(?::{h16}){1,7}|::|(?:{h16}:){6}{ipv4}|(?:{h16}:){1,5}:{ipv4}",
+            "|(?:{h16}:){1,4}:{h16}:{ipv4}|(?:{h16}:){1,3}(?::{h16}){1,2}:{ipv4}",
+            "|(?:{h16}:){1,2}(?::{h16}){1,3}:{ipv4}|{h16}:(?::{h16}){1,4}:{ipv4}|:(?::{h16}){0,5}:{ipv4})",
         ),
     ),
-    // RFC 1123 with no two hyphens together, which spell punycode; at most 63 characters, and 252 in all.
-    ("{label}", "[a-zA-Z0-9](?:-?[a-zA-Z0-9]){0,20}"),
-    ("{hostname}", r"{label}(?:\.{label}){0,5}"),
-    // RFC 5321's dot-string.
-    ("{atom}", "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]{1,20}"),
-    ("{email}", r"{atom}(?:\.{atom}){0,2}@{hostname}"),
-    // RFC 3986, but for addresses in brackets.
+    // RFC 1123: at most 63 characters in a label and 253 in all; no punycode, whose third and fourth are hyphens.
+    ("{alnum}", "[a-zA-Z0-9]"),
+    ("{inner}", "[a-zA-Z0-9-]"),
+    (
+        "{label}",
+        "{alnum}(?:{alnum}|[a-zA-Z0-9-](?:{alnum}(?:{inner}{0,59}{alnum})?|-{alnum}(?:{inner}{0,58}{alnum})?))?",
+    ),
+    ("{short-label}", "{alnum}(?:-?{alnum}){0,14}"),
+    ("{hostname}", r"(?:{label}(?:\.{label}){0,2}|{short-label}(?:\.{short-label}){3,7})"),
+    // RFC 5321's dot-string, of at most 64 characters.
+    ("{atext}", "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]"),
+    ("{email}", r"(?:{atext}{1,64}|{atext}{1,20}(?:\.{atext}{1,20}){1,2})@{hostname}"),
+    // RFC 3986; the IRIs of RFC 3987 have more characters where those have letters.
     ("{pct}", "%[0-9a-fA-F]{2}"),
     ("{pchar}", "(?:[a-zA-Z0-9._~!$&'()*+,;=:@-]|{pct})"),
     ("{regname}", "(?:[a-zA-Z0-9._~!$&'()*+,;=-]|{pct})*"),
     ("{userinfo}", "(?:[a-zA-Z0-9._~!$&'()*+,;=:-]|{pct})*"),
-    ("{authority}", "//(?:{userinfo}@)?{regname}(?::[0-9]*)?(?:/{pchar}*)*"),
+    ("{authority}", r"//(?:{userinfo}@)?(?:{regname}|\[{ipv6}\])(?::[0-9]*)?(?:/{pchar}*)*"),
     ("{absolute}", "/(?:{pchar}+(?:/{pchar}*)*)?"),
     ("{tail}", r"(?:\?(?:{pchar}|[/?])*)?(?:#(?:{pchar}|[/?])*)?"),
     ("{uri}", "[a-zA-Z][a-zA-Z0-9+.-]*:(?:{authority}|{absolute}|{pchar}+(?:/{pchar}*)*)?{tail}"),
@@ -60,11 +68,11 @@ const PARTS: &[(&str, &str)] = &[
     // RFC 6901.
     ("{json-pointer}", "(?:/(?:[^~/]|~[01])*)*"),
     ("{relative-json-pointer}", "(?:0|[1-9][0-9]*)(?:#|{json-pointer})"),
-    // RFC 6570, its literals those of ASCII.
+    // RFC 6570.
     ("{varname}", r"(?:[a-zA-Z0-9_]|{pct})(?:\.?(?:[a-zA-Z0-9_]|{pct}))*"),
     ("{varspec}", r"{varname}(?::[1-9][0-9]{0,3}|\*)?"),
     ("{expression}", r"\{[+#./;?&]?{varspec}(?:,{varspec})*\}"),
-    ("{uri-template}", r"(?:[!#$&(-;=?-\[\]_a-z~]|{pct}|{expression})*"),
+    ("{uri-template}", r"(?:[a-zA-Z0-9._~!#$&'()*+,/:;=?@\[\]-]|{pct}|{expression})*"),
     ("{uuid}", "[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"),
     ("{date-time}", "{date}[tT]{time}"),
 ];
@@ -87,25 +95,24 @@ const FORMATS: [&str; 14] = [
     "uuid",
 ];
 
-/// Formats with more characters than ASCII's are kept to their part in ASCII.
-const ASCII_PARTS: [(&str, &str); 4] = [
-    ("iri", "uri"),
-    ("iri-reference", "uri-reference"),
-    ("idn-email", "email"),
-    ("idn-hostname", "hostname"),
-];
+/// RFC 3987's `ucschar`, for a class.
+const UCS: &str = r"\x{A0}-\x{D7FF}\x{F900}-\x{FDCF}\x{FDF0}-\x{FFEF}\x{10000}-\x{1FFFD}\x{20000}-\x{2FFFD}";
 
 /// What the format `name` stands for.
 pub(super) fn lookup(name: &str) -> Format {
-    let name = ASCII_PARTS.iter().find(|(wider, _)| *wider == name).map_or(name, |(_, part)| part);
-    match FORMATS.contains(&name) {
-        true => Format::Pattern(
-            PARTS
-                .iter()
-                .rev()
-                .fold(format!("{{{name}}}"), |pattern, (part, meaning)| pattern.replace(part, meaning)),
-        ),
-        false if REFUSED.contains(&name) => Format::Refused,
-        false => Format::Unknown,
+    let expand = |name: &str| {
+        PARTS
+            .iter()
+            .rev()
+            .fold(format!("{{{name}}}"), |pattern, (part, meaning)| pattern.replace(part, meaning))
+    };
+    match name {
+        "iri" | "iri-reference" | "uri-template" => {
+            let pattern = expand(&name.replace("iri", "uri"));
+            Format::Pattern(pattern.replace("[a-zA-Z0-9._~", &format!("[a-zA-Z0-9._~{UCS}")))
+        }
+        name if FORMATS.contains(&name) => Format::Pattern(expand(name)),
+        name if REFUSED.contains(&name) => Format::Refused,
+        _ => Format::Unknown,
     }
 }
