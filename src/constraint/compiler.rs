@@ -75,15 +75,18 @@ impl Compiler {
             }
             ConstraintSource::Lark(grammar) => {
                 check_size(grammar, &blame)?;
+                check_grammar(grammar, &blame)?;
                 self.parser(GrammarWithLexer::from_lark(grammar.clone()), &blame)?
             }
         };
-        let constraint = Constraint {
+        let mut constraint = Constraint {
             matcher: Matcher::new(Ok(parser)),
             blame,
             eog: Rc::from(self.tokenizer.eog()),
             timings: ConstraintTimings::default(),
         };
+        // What accepts nothing at all is found out now; and the first mask is computed.
+        constraint.matcher.compute_mask_or_eos().map_err(|error| constraint.blame.error(error))?;
         let mut kept = self.kept.borrow_mut();
         kept.push_front((source.clone(), constraint.restarted()?));
         kept.truncate(KEPT);
@@ -125,6 +128,16 @@ fn check_size(source: &str, blame: &Blame) -> Result<()> {
             source.len(),
             limits::MAX_SOURCE_BYTES
         )));
+    }
+    Ok(())
+}
+
+/// A schema inside a grammar would go past the table of keywords.
+fn check_grammar(grammar: &str, blame: &Blame) -> Result<()> {
+    if grammar.contains("%json") {
+        return Err(
+            blame.error("%json is not supported in grammars; response_format json_schema takes a schema")
+        );
     }
     Ok(())
 }

@@ -347,18 +347,24 @@ impl<'s> Lowering<'s> {
 
     /// The error of a keyword that cannot be enforced.
     pub(super) fn unsupported(&self, keyword: &str, at: &str, why: &str) -> Error {
+        let at = brief(at, 200);
         let detail = format!("{}: {keyword} at {at} cannot be enforced: {why}", self.field);
         Error::new(ErrorKind::UnsupportedSchema, detail)
     }
 
     /// The error of a keyword that is used as no draft allows.
     pub(super) fn invalid(&self, keyword: &str, at: &str, expected: &str, found: &Value) -> Error {
-        let mut found = found.to_string();
-        if found.chars().count() > 60 {
-            found = found.chars().take(59).chain(['…']).collect();
-        }
+        let (at, found) = (brief(at, 200), brief(&found.to_string(), 60));
         let detail = format!("{}: {keyword} at {at} must be {expected}, found {found}", self.field);
         Error::new(ErrorKind::InvalidRequest, detail)
+    }
+}
+
+/// A text of at most `limit` characters.
+fn brief(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
+        None => text.to_owned(),
     }
 }
 

@@ -16,6 +16,8 @@
 
 mod array;
 mod condition;
+mod depth;
+mod endless;
 mod format;
 mod keywords;
 mod lowering;
@@ -41,6 +43,9 @@ const WHITE_SPACE: &str = r" |\n {0,16}";
 /// control characters without a short escape cannot be written.
 const ESCAPES: &str = "nrbtf\\\"";
 
+/// Objects and lists in each other: the deepest of 912 schemas from the wild has 83.
+const MAX_DEPTH: usize = 200;
+
 /// What the library says of a `oneOf` whose branches it cannot tell apart.
 pub(super) const NOT_DISJOINT: &str = "oneOf constraints are not supported";
 
@@ -61,5 +66,12 @@ pub(super) fn lower(schema: &Value, field: &str, one_of: OneOf) -> Result<Value>
         "x-guidance".into(),
         json!({ "whitespace_pattern": WHITE_SPACE, "json_allowed_escapes": ESCAPES }),
     );
-    Ok(Value::Object(root))
+    let root = Value::Object(root);
+    if depth::exceeds(&root, MAX_DEPTH) {
+        return Err(lowering.unsupported("$ref", "#", "definitions lead to each other in too long a chain"));
+    }
+    if !endless::has_an_end(&root, &root, &mut Vec::new()) {
+        return Err(lowering.unsupported("$ref", "#", "every value would contain another without end"));
+    }
+    Ok(root)
 }
