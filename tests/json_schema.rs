@@ -12,7 +12,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tabmind::ErrorKind;
 use tabmind::constraint::{Compiler, ConstraintSource};
 use tabmind::gguf::{Parsed, parse_header};
@@ -191,4 +191,144 @@ fn the_official_suite() {
         assert!(tally.wrongly_refused.is_empty(), "wrongly refused: {:#?}", tally.wrongly_refused);
     }
     assert!(excused.iter().all(|&count| count > 0), "{ON_PURPOSE:?}: {excused:?}");
+}
+
+/// What JavaScript's expressions match: pattern, strings that fit, strings that do not. (Checked with `RegExp`, flag
+/// `u`, and without the flag where it refuses what browsers take.)
+const PATTERNS: &[(&str, &[&str], &[&str])] = &[
+    ("^.$", &["a", "é", "😀"], &["\n", "\r", "\u{2028}", "ab", ""]),
+    (r"^\s$", &["\t", "\u{a0}", "\u{feff}", "\u{2003}"], &["\u{85}", "\u{200b}", "a"]),
+    (r"^[\s\S]$", &["\n", "x", "\u{2028}"], &[""]),
+    (r"^\d+$", &["0123"], &["٣", "1a"]),
+    (r"^\w+$", &["aZ_9"], &["é", "-"]),
+    (r"^[^\W_]$", &["a", "7"], &["_", "-"]),
+    ("b", &["abc", "b"], &["ac", ""]),
+    ("^a|b$", &["ax", "xb", "a"], &["xa", "bx"]),
+    ("^(?:a|b)$", &["a", "b"], &["ax", "xb"]),
+    ("^a{2}$", &["aa"], &["a", "aaa"]),
+    ("^a{2,}$", &["aa", "aaaa"], &["a"]),
+    ("^a{0,2}?$", &["", "aa"], &["aaa"]),
+    ("^[a&&b]+$", &["a&b"], &["c"]),
+    ("^[a-c--b]+$", &["ab-"], &["d"]),
+    ("^[[]x$", &["[x"], &["x"]),
+    ("^[~~]$", &["~"], &["a"]),
+    (r"^[\-\]]$", &["-", "]"], &["\\"]),
+    ("^[+--]$", &["+", ",", "-"], &["."]),
+    (r"^\u0041\x42\u{43}$", &["ABC"], &["abc"]),
+    (r"^\ud83d\ude00$", &["😀"], &["a"]),
+    (r"^[\ud83d\ude00-\ud83d\ude02]$", &["😁"], &["😃"]),
+    (r"^\/\.\$$", &["/.$"], &["/a$"]),
+    (r"^(?<year>\d{4})$", &["1999"], &["199"]),
+    ("^[^]$", &["\n", "a"], &["", "ab"]),
+    (r"^\p{Lu}\p{L}*$", &["Été"], &["été", "A1"]),
+    (r"^\P{L}$", &["1"], &["a"]),
+    (r"^[\b]?x$", &["\u{8}x", "x"], &["bx"]),
+    ("^x{,2}$", &["x{,2}"], &["x", "xx"]),
+    ("^}{$", &["}{"], &["x"]),
+    (r"^[^\x00-\x1f]$", &["a"], &["", "\n"]),
+];
+
+/// What is no JavaScript, no regular language, or cannot be written.
+const REFUSED_PATTERNS: &[&str] = &[
+    "(?i)a",
+    r"\Aa",
+    r"a\Z",
+    "(?=a)",
+    "(?<!a)b",
+    r"(a)\1",
+    r"\bx",
+    "[b-a]",
+    "(a",
+    "a)",
+    "[a",
+    "[]",
+    "\\",
+    r"a\x00",
+    r"a[\x00]",
+    r"\k<a>",
+    "x{20000}",
+    r"\ud83d",
+    r"\p{Nonsense}",
+    r"\c",
+    "[\\d-z]x\\u12",
+];
+
+#[test]
+fn patterns_mean_what_they_mean_in_javascript() {
+    let tokenizer = byte_tokenizer();
+    let compiler = Compiler::new(Arc::clone(&tokenizer));
+    for (pattern, fits, misfits) in PATTERNS {
+        let values = fits.iter().map(|text| (text, true)).chain(misfits.iter().map(|text| (text, false)));
+        let tests = values.map(|(text, valid)| (format!("{pattern} {text:?}"), json!(text), valid));
+        // As a property's name, too.
+        let value = Case {
+            name: "value".into(),
+            schema: json!({ "type": "string", "pattern": pattern }),
+            tests: tests.clone().collect(),
+        };
+        let schema = json!({ "type": "object", "patternProperties": { *pattern: true }, "additionalProperties": false });
+        let names = tests.map(|(text, name, valid)| (text, json!({ name.as_str().unwrap(): 1 }), valid));
+        let name = Case { name: "name".into(), schema, tests: names.collect() };
+        let mut tally = Tally::default();
+        tally.judge(&compiler, &tokenizer, &value);
+        tally.judge(&compiler, &tokenizer, &name);
+        assert_eq!(
+            (tally.supported, &tally.wrongly_accepted, &tally.wrongly_refused),
+            (2, &vec![], &vec![]),
+            "{pattern}"
+        );
+    }
+    for pattern in REFUSED_PATTERNS {
+        let source = ConstraintSource::JsonSchema(json!({ "type": "string", "pattern": pattern }));
+        let error = compiler.compile(&source, "schema").expect_err(pattern);
+        assert_eq!(error.kind(), ErrorKind::UnsupportedSchema, "{pattern}: {error}");
+        assert!(error.detail().starts_with("schema: pattern at #"), "{pattern}: {error}");
+    }
+}
+
+/// Traps of the library beneath, each of which it would fall into if the schema reached it as it is: schema, value
+/// that must be refused.
+#[test]
+fn traps_are_refused_or_avoided() {
+    let tokenizer = byte_tokenizer();
+    let compiler = Compiler::new(Arc::clone(&tokenizer));
+    let traps: &[(Value, &str)] = &[
+        // A name that is spelt with an escape, or twice.
+        (json!({ "properties": { "a": { "type": "integer" } } }), r#"{"\u0061":"x"}"#),
+        (json!({ "properties": { "a": { "type": "integer" } } }), r#"{"a":1,"a":"x"}"#),
+        (json!({ "required": ["a"], "minProperties": 2 }), r#"{"a":1,"b":1,"b":2}"#),
+        // Characters that a string cannot hold, and the library leaves out.
+        (json!({ "const": "a\u{0}b" }), r#""ab""#),
+        (json!({ "type": "string", "pattern": "^a\\x7fb$" }), r#""ab""#),
+        // Integers that no float tells apart, and multiples that overflow.
+        (json!({ "const": 9_007_199_254_740_993_u64 }), "9007199254740992"),
+        (json!({ "type": "integer", "maximum": 9_223_372_036_854_775_807_u64 }), "9223372036854775808"),
+        (
+            json!({ "allOf": [{ "multipleOf": 65_537 }, { "multipleOf": 65_539 }], "type": "integer" }),
+            "131073",
+        ),
+        // A pattern that JavaScript reads otherwise.
+        (json!({ "type": "string", "pattern": "^[a&&b]$" }), r#""c""#),
+        // A dialect, and a library's own options inside a schema.
+        (json!({ "$schema": "https://example.com/mine", "type": "string" }), "1"),
+        (json!({ "type": "integer", "x-guidance": { "lenient": true }, "not": { "const": 3 } }), "3"),
+        // References that are no plain paths.
+        (json!({ "$ref": "#/$defs/a~1b", "$defs": { "a/b": { "type": "integer" }, "a~1b": {} } }), "\"x\""),
+        (
+            json!({ "$id": "https://example.com/a", "properties": { "p": { "$id": "b", "$ref": "#/$defs/x", "$defs": { "x": { "type": "null" } } } }, "$defs": { "x": {} } }),
+            r#"{"p":1}"#,
+        ),
+        // February.
+        (json!({ "format": "date" }), "\"2023-02-29\""),
+    ];
+    for (schema, text) in traps {
+        let Ok(mut constraint) = compiler.compile(&ConstraintSource::JsonSchema(schema.clone()), "schema")
+        else {
+            continue;
+        };
+        let ids = tokenizer.encode_continuing(text).unwrap();
+        let accepted =
+            ids.iter().all(|&id| constraint.commit(id).is_ok()) && constraint.is_accepting().unwrap();
+        assert!(!accepted, "{schema} accepts {text}");
+    }
 }

@@ -8,6 +8,7 @@ use crate::error::Result;
 
 /// 2⁵³: up to here every integer is a float.
 const EXACT: f64 = 9_007_199_254_740_992.0;
+const EXACT_INTEGER: u64 = 1 << 53;
 /// `multipleOf` is counted in units of 10⁻⁴.
 const UNITS: f64 = 1e4;
 /// The library multiplies two multiples in 32 bits.
@@ -80,10 +81,18 @@ impl<'s> Lowering<'s> {
     /// Refuses numbers in a literal that the library would round, and characters that it would leave out.
     pub(super) fn check_literal(&self, value: &Value, keyword: &str, at: &str) -> Result<()> {
         match value {
-            Value::Number(number) => match number.as_f64() {
-                Some(float) if float.abs() <= EXACT && float.to_string().len() <= MAX_DIGITS => Ok(()),
-                _ => Err(self.unsupported(keyword, at, &format!("{number} is not exact"))),
-            },
+            Value::Number(number) => {
+                let float = number.as_f64().unwrap_or(f64::INFINITY);
+                let is_exact = match number.as_i64() {
+                    Some(integer) => integer.unsigned_abs() <= EXACT_INTEGER,
+                    None => float.abs() < EXACT && float.to_string().len() <= MAX_DIGITS,
+                };
+                if is_exact {
+                    Ok(())
+                } else {
+                    Err(self.unsupported(keyword, at, &format!("{number} is not exact")))
+                }
+            }
             Value::String(text) if text.chars().any(is_unwritable) => {
                 Err(self.unsupported(keyword, at, &format!("{value} has a control character")))
             }
