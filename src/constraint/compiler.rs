@@ -67,15 +67,14 @@ impl Compiler {
         };
         let blame = Blame { kind, field: field.to_owned() };
         let parser = match source {
-            ConstraintSource::JsonObject => self.json_parser(&json!({ "type": "object" }), &blame)?,
-            ConstraintSource::JsonSchema(schema) => self.json_parser(schema, &blame)?,
+            ConstraintSource::JsonObject => self.lowered(&json!({ "type": "object" }), &blame)?.1,
+            ConstraintSource::JsonSchema(schema) => self.lowered(schema, &blame)?.1,
             ConstraintSource::Regex(regex) => {
                 check_size(regex, &blame)?;
                 self.parser(GrammarWithLexer::from_regex(regex), &blame)?
             }
             ConstraintSource::Lark(grammar) => {
                 check_size(grammar, &blame)?;
-                check_grammar(grammar, &blame)?;
                 self.parser(GrammarWithLexer::from_lark(grammar.clone()), &blame)?
             }
         };
@@ -93,13 +92,24 @@ impl Compiler {
         Ok(constraint)
     }
 
-    /// A schema's `oneOf`s are left to the library first, which makes smaller grammars of those that it sees to be
-    /// disjoint, and multiplied out here if it does not.
-    fn json_parser(&self, schema: &Value, blame: &Blame) -> Result<TokenParser> {
+    /// A schema as `%json` in a grammar takes it, which is the only way for one to get there: it is enforced as
+    /// [`ConstraintSource::JsonSchema`] is, or refused.
+    ///
+    /// # Errors
+    /// As [`Self::compile`], for a schema that the caller gave as `field`.
+    pub fn lower(&self, schema: &Value, field: &str) -> Result<Value> {
+        let blame = Blame { kind: ErrorKind::UnsupportedSchema, field: field.to_owned() };
+        Ok(self.lowered(schema, &blame)?.0)
+    }
+
+    /// The schema that the library gets, and what it makes of it. `oneOf`s are left to the library first, which makes
+    /// smaller grammars of those that it sees to be disjoint, and multiplied out here if it does not.
+    fn lowered(&self, schema: &Value, blame: &Blame) -> Result<(Value, TokenParser)> {
         check_size(&schema.to_string(), blame)?;
-        let compile = |one_of| {
+        let compile = |one_of| -> Result<(Value, TokenParser)> {
             let lowered = schema::lower(schema, &blame.field, one_of)?;
-            self.parser(GrammarWithLexer::from_json_schema(lowered), blame)
+            let parser = self.parser(GrammarWithLexer::from_json_schema(lowered.clone()), blame)?;
+            Ok((lowered, parser))
         };
         match compile(OneOf::Disjoint) {
             Err(error) if error.detail().contains(schema::NOT_DISJOINT) => compile(OneOf::Negated),
@@ -128,16 +138,6 @@ fn check_size(source: &str, blame: &Blame) -> Result<()> {
             source.len(),
             limits::MAX_SOURCE_BYTES
         )));
-    }
-    Ok(())
-}
-
-/// A schema inside a grammar would go past the table of keywords.
-fn check_grammar(grammar: &str, blame: &Blame) -> Result<()> {
-    if grammar.contains("%json") {
-        return Err(
-            blame.error("%json is not supported in grammars; response_format json_schema takes a schema")
-        );
     }
     Ok(())
 }

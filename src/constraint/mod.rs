@@ -54,7 +54,8 @@ pub enum ConstraintSource {
     JsonSchema(Value),
     /// Text that this regular expression matches from beginning to end, in the syntax of Rust's `regex` crate.
     Regex(String),
-    /// Text that this grammar derives from `start`, in llguidance's dialect of Lark.
+    /// Text that this grammar derives from `start`, in llguidance's dialect of Lark. A `%json` in it reaches the library
+    /// as it is: only what [`Compiler::lower`] gave may stand there.
     Lark(String),
 }
 
