@@ -332,3 +332,107 @@ fn traps_are_refused_or_avoided() {
         assert!(!accepted, "{schema} accepts {text}");
     }
 }
+
+/// A number below `limit`, always the same ones (an xorshift).
+fn random(state: &mut u64, limit: usize) -> usize {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    (*state % limit as u64) as usize
+}
+
+/// A node of `value`, chosen by walking down at random.
+fn node<'v>(value: &'v mut Value, state: &mut u64) -> &'v mut Value {
+    let children = match value {
+        Value::Array(items) => items.len(),
+        Value::Object(members) => members.len(),
+        _ => 0,
+    };
+    if children == 0 || random(state, 4) == 0 {
+        return value;
+    }
+    let chosen = random(state, children);
+    match value {
+        Value::Array(items) => node(&mut items[chosen], state),
+        Value::Object(members) => node(members.values_mut().nth(chosen).unwrap(), state),
+        _ => unreachable!("it has children"),
+    }
+}
+
+/// The library turns its panics into errors natively; in WebAssembly they would be the end of the engine. So none of
+/// them may be met, whatever is in a schema or an expression.
+#[test]
+fn damaged_schemas_and_expressions_meet_no_panic() {
+    let Some(path) = common::assets("json_schema/schema-bench.jsonl") else { return };
+    let compiler = Compiler::new(byte_tokenizer());
+    let lines = fs::read_to_string(path).unwrap();
+    let schemas: Vec<Value> = lines
+        .lines()
+        .filter(|line| line.len() < 8000)
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["schema"].take())
+        .collect();
+    let pool = [
+        json!(null),
+        json!(-1),
+        json!(0.1),
+        json!(1e300),
+        json!(u64::MAX),
+        json!(i64::MIN),
+        json!("é".repeat(60)),
+        json!("\u{0}(["),
+        json!([]),
+        json!({}),
+        json!(false),
+        json!({ "$ref": "#" }),
+        json!({ "not": {} }),
+        json!({ "enum": [] }),
+    ];
+    let pieces = [
+        "(", ")", "[", "]", "{", "}", "|", "*", "\\", "^", "$", ".", "a", "\\d", "{2,3}", "é", "\"", "/",
+        "-", "?:", "&&", "~", "start", ":", "\n",
+    ];
+    let state = &mut 0x9e37_79b9_7f4a_7c15;
+    let (mut compiled, mut refused) = (0, 0);
+    for round in 0..common::soak(400) {
+        let source = match round % 4 {
+            0 => ConstraintSource::Regex((0..random(state, 12)).map(|_| pieces[random(state, 22)]).collect()),
+            1 => {
+                ConstraintSource::Lark((0..random(state, 16)).fold("start: \"a\" ".to_owned(), |text, _| {
+                    text + pieces[random(state, pieces.len())] + " "
+                }))
+            }
+            _ => {
+                let mut schema = schemas[random(state, schemas.len())].clone();
+                for _ in 0..=random(state, 3) {
+                    let replacement = match random(state, 2) {
+                        0 => pool[random(state, pool.len())].clone(),
+                        _ => node(&mut schemas[random(state, schemas.len())].clone(), state).clone(),
+                    };
+                    *node(&mut schema, state) = replacement;
+                }
+                ConstraintSource::JsonSchema(schema)
+            }
+        };
+        let outcome = compiler.compile(&source, "field").and_then(|mut constraint| {
+            for step in 0..20 {
+                if constraint.is_complete() {
+                    break;
+                }
+                let mut logits: Vec<f32> = (0..264).map(|id| ((id * 37 + step * 11) % 101) as f32).collect();
+                constraint.restrict(&mut logits, false)?;
+                constraint.commit(tabmind::sampler::argmax(&logits))?;
+                constraint.forced()?;
+            }
+            Ok(())
+        });
+        match outcome {
+            Ok(()) => compiled += 1,
+            Err(error) => {
+                assert!(!error.detail().contains("panic"), "{source:?}: {error}");
+                refused += 1;
+            }
+        }
+    }
+    println!("{compiled} compiled, {refused} refused");
+    assert!(compiled > 50 && refused > 50, "{compiled} compiled, {refused} refused");
+}
