@@ -5,7 +5,7 @@ mod common;
 
 use pollster::block_on;
 use proptest::prelude::*;
-use tabmind::engine::{Batch, CpuEngine, Engine, NaiveEngine, WeightSink};
+use tabmind::engine::{Batch, CpuEngine, Engine, NaiveEngine};
 use tabmind::kernels::attention::Attention;
 use tabmind::kernels::embed::Embed;
 use tabmind::kernels::formats::{Format, Layout};

@@ -24,11 +24,14 @@ pub struct Scratch {
     weights: Rounded,
 }
 
+/// A block of 15-bit integers, four at a time.
+type Fours = [[i16; FOUR]; BLOCK / FOUR];
+
 /// Rows of 15-bit integers, 32 to a step.
 #[derive(Default)]
 struct Rounded {
     blocks: usize,
-    q: Vec<[[i16; FOUR]; BLOCK / FOUR]>,
+    q: Vec<Fours>,
     steps: Vec<f32>,
 }
 
@@ -59,7 +62,7 @@ impl Rounded {
 
     /// Blocks and steps of `T` rows from `first`.
     #[inline(always)]
-    fn rows<const T: usize>(&self, first: usize) -> [(&[[[i16; FOUR]; BLOCK / FOUR]], &[f32]); T] {
+    fn rows<const T: usize>(&self, first: usize) -> [(&[Fours], &[f32]); T] {
         std::array::from_fn(|t| {
             let at = (first + t) * self.blocks;
             (&self.q[at..][..self.blocks], &self.steps[at..][..self.blocks])

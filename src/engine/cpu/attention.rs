@@ -104,10 +104,10 @@ impl Attender {
         let query = |t: usize, head: usize| {
             &self.queries[(t * op.heads + head * sharing) * op.key_dim..][..sharing * op.key_dim]
         };
-        // SAFETY of all calls below: a token's head is in one piece only.
-        let output = |t: usize, head: usize| unsafe {
+        let output = |t: usize, head: usize| {
             let len = sharing * op.value_dim;
-            out.get(t * width + op.y.offset + head * len, len)
+            // SAFETY: a token's head is in one piece only.
+            unsafe { out.get(t * width + op.y.offset + head * len, len) }
         };
         match &*cache {
             KvCache::Plain(cache) => team.split(tokens * op.kv_heads, &|piece, thread| {
