@@ -45,6 +45,7 @@ async function start(type: "load" | "estimate", model: ModelSource, options: Loa
     });
   }
   const parts = await readModel(model, assets);
+  if (type === "load" && forRust.cache !== "none" && parts.some((part) => typeof part === "string")) askToPersist();
   if (signals.some(({ aborted }) => aborted)) throw abortError();
 
   const connection = new Connection(startWorker(assets), (json) => onProgress?.(JSON.parse(json) as Progress));
@@ -55,6 +56,15 @@ async function start(type: "load" | "estimate", model: ModelSource, options: Loa
     connection.end(new TabmindError("closed", `the ${type} failed`));
     throw error;
   }
+}
+
+/**
+ * Asks the browser not to clear what is stored here by itself. Only a page may ask; loading does not wait for the answer,
+ * which some browsers leave to the user.
+ */
+function askToPersist(): void {
+  // Absent on insecure origins.
+  void navigator.storage?.persist?.().catch(() => undefined);
 }
 
 /** The worker reports its own script first; its size, and what it imports, are in the page's timeline only. */
@@ -106,7 +116,7 @@ async function toBlob(bytes: Uint8Array): Promise<Blob> {
 }
 
 /** The absolute URL of one of the package's files. */
-function assetUrl(assets: LoadOptions["assets"], file: string): string {
+export function assetUrl(assets: LoadOptions["assets"], file: string): string {
   if (typeof assets === "function") return new URL(assets(file), document.baseURI).href;
   if (assets === undefined) return new URL(file, besideThisModule()).href;
   const base = new URL(assets, document.baseURI).href;
@@ -121,7 +131,8 @@ function besideThisModule(): string {
 /** Blob URLs of the scripts that start a worker of another origin, by its URL: one each, for as long as the page lives. */
 const starters = new Map<string, string>();
 
-function startWorker(assets: LoadOptions["assets"]): Worker {
+/** Starts the package's worker. */
+export function startWorker(assets: LoadOptions["assets"]): Worker {
   const name = "tabmind";
   if (assets === undefined && new URL(import.meta.url).origin === location.origin) {
     // Bundlers know exactly this form.
