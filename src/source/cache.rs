@@ -16,7 +16,7 @@ use web_sys::AbortSignal;
 pub(super) use self::entry::Entry;
 use self::entry::Index;
 pub(super) use self::lock::Lock;
-use self::opfs::Folder;
+use self::opfs::{Folder, NO_ROOM};
 use super::chunks::name_of;
 use super::record::{Origin, Record, SLOT_BYTES};
 
@@ -135,12 +135,26 @@ impl Cache {
                 self.remove(&name).await;
             }
         }
-        self.make_room(len, evict).await?;
         let version = [Some(&origin.url), origin.etag.as_ref(), origin.modified.as_ref()];
         let name = name_of(&format!("{version:?} {len}"));
         let lock = Lock::now(&lock_name(&name)).await.ok_or("another tab has it open")?;
         let record = Record { origins: vec![origin], len, sha256: None, used: js_sys::Date::now() };
-        Ok((Entry::create(&self.folder, &name, record).await?, lock))
+        loop {
+            // What the browser tells is asked first, but some tell everybody the same: the file itself shows it.
+            let created = match room_for(len).await {
+                Ok(()) => Entry::create(&self.folder, &name, record.clone()).await,
+                Err(words) => Err(words),
+            };
+            match created {
+                Ok(entry) => return Ok((entry, lock)),
+                Err(words) => {
+                    entry::remove(&self.folder, &name).await;
+                    if !evict || !words.starts_with(NO_ROOM) || !self.evict().await {
+                        return Err(words);
+                    }
+                }
+            }
+        }
     }
 
     /// Makes `entry` the whole file with hash `sha256`: the entry to keep, and the hash that the file had when it was
@@ -174,6 +188,8 @@ impl Cache {
         }
         entry.record.sha256 = Some(sha256.to_string());
         entry.record.used = js_sys::Date::now();
+        // Into both slots: either alone says that the file is whole.
+        entry.save()?;
         entry.save()?;
         Ok((entry, before))
     }
@@ -264,26 +280,16 @@ impl Cache {
             .unwrap_or(0)
     }
 
-    async fn make_room(&self, len: u64, evict: bool) -> Result<(), String> {
-        let needed = len + MARGIN_BYTES;
-        let free = async || opfs::space().await.map_or(u64::MAX, |(used, quota)| quota.saturating_sub(used));
-        let mut left = free().await;
-        if left < needed && evict {
-            let mut oldest = self.records().await;
-            oldest.sort_by(|(_, a), (_, b)| a.used.total_cmp(&b.used));
-            for (name, _) in oldest {
-                if left >= needed {
-                    break;
-                }
-                self.remove(&name).await;
-                left = free().await;
+    /// Deletes the entry that was not used for longest; false if there is none.
+    async fn evict(&self) -> bool {
+        let mut oldest = self.records().await;
+        oldest.sort_by(|(_, a), (_, b)| a.used.total_cmp(&b.used));
+        for (name, _) in oldest {
+            if self.remove(&name).await {
+                return true;
             }
         }
-        let mb = |bytes: u64| bytes.div_ceil(1_000_000);
-        if left >= needed {
-            return Ok(());
-        }
-        Err(format!("the browser lets this page store {} MB more, the model has {} MB", mb(left), mb(len)))
+        false
     }
 
     /// Deletes an entry that nobody uses.
@@ -321,6 +327,20 @@ impl Cache {
         let file = self.folder.snapshot(&index).await?;
         entry::parse_index(&entry::read_slice(file.into(), 0, len).await)
     }
+}
+
+/// Whether the browser says that there is room for `len` bytes.
+async fn room_for(len: u64) -> Result<(), String> {
+    let left = opfs::space().await.map_or(u64::MAX, |(used, quota)| quota.saturating_sub(used));
+    let mb = |bytes: u64| bytes.div_ceil(1_000_000);
+    if left >= len + MARGIN_BYTES {
+        return Ok(());
+    }
+    Err(format!(
+        "{NO_ROOM}: the browser lets this page store {} MB more, the model has {} MB",
+        mb(left),
+        mb(len)
+    ))
 }
 
 /// The lock of whoever downloads `url`.

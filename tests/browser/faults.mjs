@@ -57,6 +57,8 @@ const faults = {
   "changed-etag": (call) => send(call, { cut: call.argument, headers: { ETag: `"version-${call.count}"` } }),
   "changed-date": (call) => send(call, { cut: call.argument, headers: { "Last-Modified": new Date(1e12 + call.count * 1e6).toUTCString() } }),
   "changed-length": (call) => send(call, { cut: call.argument, total: call.file.length - call.count }),
+  /** Nothing says which version it is, and the first connection breaks. */
+  "no-version": (call) => send(call, { tagged: false, cut: call.reach(call.argument) }),
   /** The server says so many bytes more (or less) than there are. */
   length: (call) => send(call, { ranges: false, total: call.file.length + call.argument }),
   /** One connection stays open and silent when it comes to that byte of the file. */
@@ -72,12 +74,12 @@ function refuse({ response }, status, headers = {}) {
   response.writeHead(status, { "Content-Type": "text/plain", "Cache-Control": "no-store", Connection: "close", ...headers }).end(`status ${status}`);
 }
 
-async function send({ file, request, response, record }, { ranges = true, cut, stall, pause = 0, piece = 1 << 16, headers = {}, total = file.length } = {}) {
+async function send({ file, request, response, record }, { ranges = true, cut, stall, pause = 0, piece = 1 << 16, headers = {}, tagged = true, total = file.length } = {}) {
   const partial = ranges && request.headers.range !== undefined;
   const start = partial ? record.start : 0;
   const last = partial ? Math.min(record.end, total) : total;
   const length = last - start;
-  const common = { "Content-Type": "application/octet-stream", "Cache-Control": "no-store", Connection: "close", "Content-Length": length, ...headers };
+  const common = { "Content-Type": "application/octet-stream", "Cache-Control": "no-store", Connection: "close", "Content-Length": length, ...(tagged && { ETag: '"one"' }), ...headers };
   if (partial) response.writeHead(206, { ...common, "Content-Range": `bytes ${start}-${last - 1}/${total}` });
   else response.writeHead(200, common);
   if (request.method === "HEAD") return response.end();

@@ -131,12 +131,12 @@ export function writeGguf({ version, metadata, tensors }) {
   return Buffer.concat(pieces);
 }
 
-/** A small random Llama with a byte vocabulary and a chat template; `dim` and `blocks` make it slower. */
-export function tinyModel({ dim = 32, blocks = 2, contextLength = 256 } = {}) {
+/** A small random Llama with a byte vocabulary and a chat template; `dim` and `blocks` make it slower, `seed` another. */
+export function tinyModel({ dim = 32, blocks = 2, contextLength = 256, seed = 1 } = {}) {
   const heads = 4;
   const kvHeads = 2;
   const hidden = dim * 2;
-  const random = seeded(1);
+  const random = seeded(seed);
   const words = [..."▁abcdefghijklmnopqrstuvwxyz.,", "▁a", "▁b", "th", "▁th", "▁the", "he", "er", "in", "an"];
   const hex = (byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
   const tokens = ["<unk>", "<s>", "</s>", ...Array.from({ length: 256 }, (_, byte) => hex(byte)), ...words];

@@ -77,10 +77,9 @@ impl Entry {
             folder.remove(name).await;
         }
         let [data, index] = &names;
-        let access = Access::Own {
-            data: folder.open_patiently(data, true).await?,
-            index: folder.open_patiently(index, true).await?,
-        };
+        let data = folder.open_patiently(data, true).await?;
+        data.reserve(record.len)?;
+        let access = Access::Own { data, index: folder.open_patiently(index, true).await? };
         let chunks = Chunks::none(record.len);
         let mut entry = Self { folder: folder.clone(), name: name.into(), access, record, number: 0, chunks };
         entry.write_table(0..entry.chunks.count())?;

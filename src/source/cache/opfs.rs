@@ -15,6 +15,9 @@ use crate::source::wait::{scope, sleep};
 /// The folder that holds everything this package stores.
 const FOLDER: &str = "tabmind-models";
 
+/// How the browser's words begin where there is no room.
+pub(super) const NO_ROOM: &str = "QuotaExceededError";
+
 /// A folder.
 #[derive(Clone)]
 pub(super) struct Folder(FileSystemDirectoryHandle);
@@ -126,9 +129,15 @@ impl Handle {
     pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), String> {
         match self.0.write_with_u8_array_and_options(bytes, &at(offset)) {
             Ok(written) if written == bytes.len() as f64 => Ok(()),
-            Ok(_) => Err("QuotaExceededError: the browser stored only a part".into()),
+            Ok(_) => Err(format!("{NO_ROOM}: the browser stored only a part")),
             Err(error) => Err(words(&error)),
         }
+    }
+
+    /// Makes the file `len` bytes long, so that there is room for them or an error now.
+    pub fn reserve(&self, len: u64) -> Result<(), String> {
+        // Its last byte is written, and not its length set, which some browsers do not count.
+        len.checked_sub(1).map_or(Ok(()), |last| self.write(last, &[0]))
     }
 
     /// Hands everything written to the disk.
