@@ -28,7 +28,7 @@ function readName(model: string | URL): string {
 async function ask<Answer>(question: object, options: CacheOptions = {}): Promise<Answer> {
   const { assets, signal } = fields("options", options) as CacheOptions;
   const signals = readSignal("signal", signal);
-  const connection = new Connection(startWorker(assets), () => undefined);
+  const connection = new Connection(startWorker(assets), () => {});
   try {
     const wasmUrl = assets === undefined ? null : assetUrl(assets, "tabmind_bg.wasm");
     return JSON.parse(await connection.start("cache", wasmUrl, [], JSON.stringify(question), signals)) as Answer;

@@ -15,7 +15,9 @@ import type { Engine, EngineInfo, Estimate, LoadOptions, ModelPart, ModelSource,
 export async function load(model: ModelSource, options: LoadOptions = {}): Promise<Engine> {
   const { connection, json } = await start("load", model, options);
   measureScripts(connection.requests);
-  return createEngine(connection, JSON.parse(json) as EngineInfo);
+  const engine = createEngine(connection, { ...(JSON.parse(json) as EngineInfo), sealed: false });
+  if (options.seal === true) await engine.seal();
+  return engine;
 }
 
 /**
@@ -33,11 +35,12 @@ export async function estimate(model: ModelSource, options: LoadOptions = {}): P
 
 /** Starts a worker with its first message. It is left running if that succeeds. */
 async function start(type: "load" | "estimate", model: ModelSource, options: LoadOptions): Promise<{ connection: Connection; json: string }> {
-  const { onProgress, signal, assets, ...forRust } = fields("options", options) as LoadOptions;
+  const { onProgress, signal, assets, seal, ...forRust } = fields("options", options) as LoadOptions;
   const signals = readSignal("signal", signal);
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw invalid("onProgress", `expected a function, found ${show(onProgress)}`);
   }
+  if (seal !== undefined && typeof seal !== "boolean") throw invalid("seal", `expected true or false, found ${show(seal)}`);
   const optionsJson = toJson("options", forRust);
   if (typeof Worker === "undefined") {
     throw new TabmindError("invalid_request", `${type}() needs Web Workers, and there are none here`, {
@@ -64,7 +67,7 @@ async function start(type: "load" | "estimate", model: ModelSource, options: Loa
  */
 function askToPersist(): void {
   // Absent on insecure origins.
-  void navigator.storage?.persist?.().catch(() => undefined);
+  void navigator.storage?.persist?.().catch(() => {});
 }
 
 /** The worker reports its own script first; its size, and what it imports, are in the page's timeline only. */

@@ -15,6 +15,7 @@ export interface Methods {
   score(input: string): string;
   applyChatTemplate(messages: string, options: string): string;
   stats(): string;
+  seal(): string;
 }
 export type Method = keyof Methods;
 

@@ -1,6 +1,7 @@
 // Runs in a dedicated module Worker: starts the wasm once, carries out the page's calls, passes events on unread.
 import init, { WasmModel, cache } from "./tabmind.js";
 import type { WireError } from "./errors.js";
+import { sealScope } from "./seal.js";
 import type { Call, FromWorker, StartType, ToWorker } from "./protocol.js";
 import type { NetworkRequest } from "./types/engine.js";
 
@@ -95,6 +96,8 @@ async function run(call: Call, eventsFor: number | undefined, signal: AbortSigna
       return model.applyChatTemplate(...call.args);
     case "stats":
       return model.stats();
+    case "seal":
+      return sealScope();
   }
 }
 

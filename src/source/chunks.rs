@@ -145,6 +145,13 @@ mod tests {
     }
 
     #[test]
+    fn names_are_file_names() {
+        let name = name_of("https://a/b?c=d");
+        assert!(name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}");
+        assert_ne!(name, name_of("https://a/b?c=e"));
+    }
+
+    #[test]
     fn other_bytes_and_other_places_are_noticed() {
         let mut chunks = Chunks::none(LEN);
         let mut bytes = vec![5; 1000];

@@ -81,6 +81,7 @@ mod tests {
         window.passed(&(0..3 * CHUNK_BYTES + 5), true);
         assert_eq!((window.has(2), window.has(3), window.position()), (false, true, 3 * CHUNK_BYTES + 5));
         assert_eq!(window.room(), WINDOW_BYTES / CHUNK_BYTES - 7);
+        assert_eq!((window.get(2), window.get(3)), (None, Some(&[1][..])));
     }
 
     #[test]

@@ -20,9 +20,9 @@ export function createFaults(file) {
       log.set(path, [...before, record]);
       // What happens once happens to the first connection that comes to a certain byte.
       const reach = (byte) => {
-        if (record.method === "HEAD" || byte < record.start || byte >= record.end || before.some(({ hit }) => hit)) return undefined;
-        record.hit = true;
-        return byte - record.start;
+        const isThere = record.method !== "HEAD" && byte >= record.start && byte < record.end;
+        record.hit = isThere && !before.some(({ hit }) => hit);
+        return record.hit ? byte - record.start : undefined;
       };
       void faults[fault]({ file, request, response, record, reach, count: before.length, argument: Number(argument) });
       return true;

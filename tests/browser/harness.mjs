@@ -52,7 +52,7 @@ export function useHarness({ fake = false, args = [], handle } = {}) {
    * A fresh page with the package imported; the test fails on errors that nobody caught. It has nothing in common with
    * other pages, unless they are opened in one `context`, which the test closes.
    */
-  harness.page = async (t, path = "", context = undefined) => {
+  harness.page = async (t, path = "", context) => {
     const page = await (context ?? harness.browser).newPage();
     page.setDefaultTimeout(20_000);
     // A promise in the page that never settles fails its test, instead of holding up the run.

@@ -52,7 +52,7 @@ export interface LoadOptions {
    * arrives, all of it; from the cache it is taken without a single request. For models in one file.
    */
   sha256?: string;
-  /** Cut the worker off from the network once loaded. */
+  /** Cut the worker off from the network once loaded: `engine.seal()` before anybody has the engine. */
   seal?: boolean;
   /** Called at least every 250 ms while bytes move. */
   onProgress?: (progress: Progress) => void;
@@ -116,6 +116,12 @@ export interface EngineInfo {
   sha256: string | null;
   /** Whether all of it came from the cache. */
   cached: boolean;
+  /**
+   * Whether the worker is cut off from the network. `"scope"`: every function and class of the browser that asks a
+   * network is gone from the worker; `import()`, which is syntax, could still fetch a script. `"csp"`: the host serves
+   * the worker with a Content-Security-Policy, which restricts that too, to scripts of the hosts that it names.
+   */
+  sealed: "csp" | "scope" | false;
   /** What you should know of, in sentences: why the model is not kept for next time, or that it has changed. */
   notes: string[];
   hasChatTemplate: boolean;
@@ -125,7 +131,7 @@ export interface EngineInfo {
 export interface EngineStats {
   /** Bytes of wasm memory, which never shrinks while the engine is open. */
   heapBytes: number;
-  /** Tokens of the last call that the next one need not compute again, if it begins alike; null while one runs. */
+  /** Tokens of all conversations that are held, so that a call that begins alike need not compute them again; null while one runs. */
   cachedTokens: number | null;
   [counter: string]: number | null;
 }
@@ -176,6 +182,11 @@ export interface Engine {
   score(input: string | number[], options?: CallOptions): Promise<Score>;
   applyChatTemplate(messages: ChatMessage[], options?: { tools?: Tool[]; addGenerationPrompt?: boolean }): Promise<string>;
   stats(): Promise<EngineStats>;
+  /**
+   * Takes every way into the network away from the engine's worker, for good; `info.sealed` says what that is worth.
+   * What the model writes needs none.
+   */
+  seal(): Promise<void>;
   /** Every request that was made for this engine, oldest first. */
   networkRequests(): NetworkRequest[];
   /** Stops everything and frees GPU and wasm memory. Pending and later calls reject with `closed`. Idempotent. */
