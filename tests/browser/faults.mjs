@@ -53,6 +53,8 @@ const faults = {
   html: ({ response }) => response.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><title>Not found</title>"),
   /** So many milliseconds between pieces. */
   drip: (call) => send(call, { pause: call.argument, piece: 1 << 19 }),
+  /** A line as slow as real ones, on which little is under way. */
+  slow: (call) => send(call, { pause: 2, piece: 1 << 13 }),
   /** Breaks, and is another file of the same length afterwards. */
   "changed-etag": (call) => send(call, { cut: call.argument, headers: { ETag: `"version-${call.count}"` } }),
   "changed-date": (call) => send(call, { cut: call.argument, headers: { "Last-Modified": new Date(1e12 + call.count * 1e6).toUTCString() } }),

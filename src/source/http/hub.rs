@@ -107,7 +107,10 @@ async fn hash(name: &Name<'_>, hub: &str, target: &Target, options: &HttpOptions
             return None;
         };
         let response: Response = response.unchecked_into();
-        let text = response.text().ok().filter(|_| response.ok())?;
+        if !response.ok() {
+            return None;
+        }
+        let text = response.text().ok()?;
         let Waited::Settled(Ok(text)) = within(&text, &options.signal, PATIENCE).await else { return None };
         text.as_string()
     };
