@@ -1,4 +1,5 @@
-// After close() the memory is back, and cycles of load and close do not grow it.
+// A download takes little more than the weights; after close() the memory is back, and cycles of load and close do not
+// grow it.
 //
 // Measured from outside, as resident memory of the page's process: performance.measureUserAgentSpecificMemory() does
 // not count the wasm memory of a worker (tried: 30 MB of weights made 0.7 MB of difference).
@@ -24,12 +25,13 @@ async function meter(page) {
   const session = await page.context().newCDPSession(page);
   const { processInfo } = await browser.send("SystemInfo.getProcessInfo");
   const renderers = processInfo.filter(({ type }) => type === "renderer").map(({ id }) => id);
-  return async () => {
+  const measure = async () => {
     await session.send("HeapProfiler.collectGarbage");
     const { usedSize } = await session.send("Runtime.getHeapUsage");
     // A spare renderer may wait beside ours; it does nothing.
     return { resident: renderers.reduce((sum, pid) => sum + residentBytes(pid), 0), heap: usedSize };
   };
+  return Object.assign(measure, { renderers: () => renderers });
 }
 
 /** The least of several measurements, until it is `enough`: freed memory goes back to the system a little later. */
@@ -95,4 +97,41 @@ test("cycles of load and close do not grow the memory", { skip }, async (t) => {
   assert.ok(after <= allowed, `${megabytes(before)} became ${megabytes(after)}`);
   // Compiled code and the like take some 64 KB, whatever the number of cycles.
   assert.ok(heapAfter - heapBefore < 128 * 1024, `the page's heap grew from ${heapBefore} to ${heapAfter} bytes`);
+});
+
+/** Loads with the cache, as a page would; answers the heap's size. The engine stays open. */
+const loadCached = (page, url) =>
+  page.evaluate(async (path) => {
+    window.engine = await window.tabmind.load(path, { contextLength: 64 });
+    const { heapBytes } = await window.engine.stats();
+    return { heapBytes, cached: window.engine.info.cached };
+  }, url);
+
+test("loading takes the weights and little else", { skip }, async (t) => {
+  const bytes = writeGguf(tinyModel({ dim: 1024, blocks: soak ? 7 : 3 }));
+  const url = harness.made("whole.gguf", bytes);
+  const context = await harness.browser.newContext();
+  t.after(() => context.close());
+  const page = await harness.page(t, "", context);
+  const empty = await loadCached(page, harness.made("empty.gguf", writeGguf(tinyModel())));
+  await page.evaluate(() => window.engine.close());
+  const measure = await meter(page);
+  const before = await settled(measure, 0);
+  for (const cached of [false, true]) {
+    let peak = 0;
+    const renderers = measure.renderers();
+    const watch = setInterval(() => (peak = Math.max(peak, renderers.reduce((sum, pid) => sum + residentBytes(pid), 0))), 10);
+    const loaded = await loadCached(page, url);
+    clearInterval(watch);
+    const { heap } = await measure();
+    await page.evaluate(() => window.engine.close());
+    assert.equal(loaded.cached, cached);
+    const grown = loaded.heapBytes - empty.heapBytes;
+    const beside = peak - before - grown;
+    t.diagnostic(`${cached ? "from the cache" : "downloaded"}: ${megabytes(bytes.length)} of weights, the wasm heap grew by ${megabytes(grown)} (${(grown / bytes.length).toFixed(3)}), beside it ${megabytes(beside)} at most; the page's own heap ${megabytes(heap)}`);
+    assert.ok(grown <= 1.15 * bytes.length, `the wasm heap grew by ${megabytes(grown)}`);
+    // All of the process that is not the wasm heap: JavaScript of page and worker, buffers, code.
+    assert.ok(beside <= 64 * MiB, `${megabytes(beside)} beside the wasm heap`);
+    await settled(measure, before + 32 * MiB);
+  }
 });
