@@ -83,7 +83,7 @@ impl WasmModel {
     ) -> Result<WasmModel, JsValue> {
         let work = async {
             let options: LoadOptions = parse(&options)?;
-            let meter = Meter::new(on_progress);
+            let meter = Meter::new(Some(on_progress));
             let mut report = |progress| meter.report(progress);
             let sources = Openings { signal: &signal, options: &options, writes: true, meter: &meter };
             let loading = async {
@@ -105,7 +105,7 @@ impl WasmModel {
     ) -> Result<JsValue, JsValue> {
         let work = async {
             let options: LoadOptions = parse(&options)?;
-            let meter = Meter::new(Function::default());
+            let meter = Meter::new(None);
             let sources = Openings { signal: &signal, options: &options, writes: false, meter: &meter };
             Model::estimate(&sources.open(parts).await?, &options).await
         };

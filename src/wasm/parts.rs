@@ -75,15 +75,15 @@ async fn open(part: JsValue, http: &HttpOptions) -> Result<Box<dyn Source>> {
 
 /// Tells progress: what the loader says, or what has arrived if that is more, and again while both are silent.
 pub(super) struct Meter {
-    on_progress: Function,
+    on_progress: Option<Function>,
     last: RefCell<Option<Progress>>,
     /// Bytes of the model that are here.
     arrived: Rc<Cell<u64>>,
 }
 
 impl Meter {
-    /// Tells `on_progress`.
-    pub fn new(on_progress: Function) -> Self {
+    /// Tells `on_progress`, if anybody listens.
+    pub fn new(on_progress: Option<Function>) -> Self {
         Self { on_progress, last: RefCell::default(), arrived: Rc::default() }
     }
 
@@ -96,7 +96,9 @@ impl Meter {
             progress.loaded = progress.loaded.max(last.loaded);
         }
         self.last.replace(Some(progress));
-        call(&self.on_progress, &progress);
+        if let Some(on_progress) = &self.on_progress {
+            call(on_progress, &progress);
+        }
     }
 
     /// Does `work`, and tells the last progress again and again meanwhile.

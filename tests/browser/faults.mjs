@@ -54,7 +54,7 @@ const faults = {
   /** So many milliseconds between pieces. */
   drip: (call) => send(call, { pause: call.argument, piece: 1 << 19 }),
   /** A line as slow as real ones, on which little is under way. */
-  slow: (call) => send(call, { pause: 2, piece: 1 << 13 }),
+  slow: (call) => send(call, { pause: 4, piece: 1 << 12 }),
   /** Breaks, and is another file of the same length afterwards. */
   "changed-etag": (call) => send(call, { cut: call.argument, headers: { ETag: `"version-${call.count}"` } }),
   "changed-date": (call) => send(call, { cut: call.argument, headers: { "Last-Modified": new Date(1e12 + call.count * 1e6).toUTCString() } }),
