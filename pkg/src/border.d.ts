@@ -11,6 +11,8 @@ export default function init(options: InitOptions): Promise<{ memory: WebAssembl
 /** Makes the calling worker one of the engine's threads, for good. */
 export function serveAsThread(): void;
 
+export function cache(questionJson: string, signal: AbortSignal): Promise<string>;
+
 export class WasmModel {
   private constructor();
   static load(

@@ -16,7 +16,9 @@ import type { Engine, EngineInfo, Estimate, LoadOptions, ModelPart, ModelSource,
 export async function load(model: ModelSource, options: LoadOptions = {}): Promise<Engine> {
   const { connection, json } = await start("load", model, options);
   measureScripts(connection.requests);
-  return createEngine(connection, JSON.parse(json) as EngineInfo);
+  const engine = createEngine(connection, { ...(JSON.parse(json) as EngineInfo), sealed: false });
+  if (options.seal === true) await engine.seal();
+  return engine;
 }
 
 /**
@@ -34,11 +36,12 @@ export async function estimate(model: ModelSource, options: LoadOptions = {}): P
 
 /** Starts a worker with its first message. It is left running if that succeeds. */
 async function start(type: "load" | "estimate", model: ModelSource, options: LoadOptions): Promise<{ connection: Connection; json: string }> {
-  const { onProgress, signal, assets, ...forRust } = fields("options", options) as LoadOptions;
+  const { onProgress, signal, assets, seal, ...forRust } = fields("options", options) as LoadOptions;
   const signals = readSignal("signal", signal);
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw invalid("onProgress", `expected a function, found ${show(onProgress)}`);
   }
+  if (seal !== undefined && typeof seal !== "boolean") throw invalid("seal", `expected true or false, found ${show(seal)}`);
   toJson("options", forRust); // before anything else happens: what cannot be sent is the caller's mistake
   if (typeof Worker === "undefined") {
     throw new TabmindError("invalid_request", `${type}() needs Web Workers, and there are none here`, {
@@ -46,6 +49,7 @@ async function start(type: "load" | "estimate", model: ModelSource, options: Loa
     });
   }
   const parts = await readModel(model, assets);
+  if (type === "load" && forRust.cache !== "none" && parts.some((part) => typeof part === "string")) askToPersist();
   if (signals.some(({ aborted }) => aborted)) throw abortError();
 
   const build = chooseBuild(forRust);
@@ -63,6 +67,15 @@ async function start(type: "load" | "estimate", model: ModelSource, options: Loa
 /** The threads that there will be, where the caller left it open or wants more than there are; mistakes are left to Rust. */
 function withThreads(options: LoadOptions, { threads }: Build): LoadOptions {
   return options.threads === undefined || options.threads > 1 ? { ...options, threads } : options;
+}
+
+/**
+ * Asks the browser not to clear what is stored here by itself. Only a page may ask; loading does not wait for the answer,
+ * which some browsers leave to the user.
+ */
+function askToPersist(): void {
+  // Absent on insecure origins.
+  void navigator.storage?.persist?.().catch(() => {});
 }
 
 /** The worker reports its own script first; its size, and what it imports, are in the page's timeline only. */
@@ -115,7 +128,7 @@ async function toBlob(bytes: Uint8Array): Promise<Blob> {
 }
 
 /** The absolute URL of one of the package's files. */
-function assetUrl(assets: LoadOptions["assets"], file: string): string {
+export function assetUrl(assets: LoadOptions["assets"], file: string): string {
   if (typeof assets === "function") return new URL(assets(file), document.baseURI).href;
   if (assets === undefined) return new URL(file, besideThisModule()).href;
   const base = new URL(assets, document.baseURI).href;
@@ -130,7 +143,8 @@ function besideThisModule(): string {
 /** Blob URLs of the scripts that start a worker of another origin, by its URL: one each, for as long as the page lives. */
 const starters = new Map<string, string>();
 
-function startWorker(assets: LoadOptions["assets"], build: BuildName): Worker {
+/** Starts the package's worker for one of its modules. */
+export function startWorker(assets: LoadOptions["assets"], build: BuildName): Worker {
   if (assets === undefined && new URL(import.meta.url).origin === location.origin) return startOwnWorker(build);
   const options: WorkerOptions = { type: "module", name: "tabmind" };
   const url = assetUrl(assets, `worker-${build}.js`);

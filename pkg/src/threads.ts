@@ -1,5 +1,6 @@
 // The engine's threads: workers of this worker's own script that share the module and its memory.
 import type * as Glue from "./border.js";
+import { sealScope } from "./seal.js";
 
 /** To a worker that becomes a thread. It answers with any message when it is about to join, and with none after that. */
 export interface StartThread {
@@ -28,6 +29,8 @@ export async function startThreads(glue: typeof Glue, response: Response, count:
 /** Makes this worker a thread. Does not return while the engine lives. */
 export async function joinThreads(glue: typeof Glue, { module, memory }: StartThread): Promise<void> {
   await glue.default({ module_or_path: module, memory });
+  // It has all that it will ever need.
+  await sealScope();
   self.postMessage("joining");
   glue.serveAsThread();
 }

@@ -2,7 +2,8 @@
 // scripts `worker-NAME.js` bring the module; the engine's threads are workers of the same script.
 import type * as Glue from "./border.js";
 import type { WireError } from "./errors.js";
-import type { Call, FromWorker, ToWorker } from "./protocol.js";
+import type { Call, FromWorker, StartType, ToWorker } from "./protocol.js";
+import { sealScope } from "./seal.js";
 import { type StartThread, joinThreads, startThreads } from "./threads.js";
 import type { NetworkRequest } from "./types/engine.js";
 
@@ -30,6 +31,8 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker | StartThread>
       return void answer(data.id, (signal) => load(data, signal));
     case "estimate":
       return void answer(data.id, (signal) => estimate(data, signal));
+    case "cache":
+      return void answer(data.id, (signal) => askCache(data, signal));
     case "call":
       return void answer(data.id, (signal) => run(data.call, data.events ? data.id : undefined, signal));
     case "abort":
@@ -63,7 +66,7 @@ async function answer(id: number, work: (signal: AbortSignal) => Promise<string 
   }
 }
 
-type Start = ToWorker & { type: "load" | "estimate" };
+type Start = ToWorker & { type: StartType };
 
 async function start({ wasmUrl, threads }: Start): Promise<void> {
   const response = await fetchWasm(wasmUrl ?? moduleUrl);
@@ -74,6 +77,11 @@ async function start({ wasmUrl, threads }: Start): Promise<void> {
 async function estimate(message: Start, signal: AbortSignal): Promise<string> {
   await start(message);
   return glue.WasmModel.estimate(message.parts, message.options, signal);
+}
+
+async function askCache(message: Start, signal: AbortSignal): Promise<string> {
+  await start(message);
+  return glue.cache(message.options, signal);
 }
 
 async function load(message: Start, signal: AbortSignal): Promise<string> {
@@ -104,6 +112,8 @@ async function run(call: Call, eventsFor: number | undefined, signal: AbortSigna
       return model.applyChatTemplate(...call.args);
     case "stats":
       return model.stats();
+    case "seal":
+      return sealScope();
   }
 }
 
