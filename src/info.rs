@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::gguf::Gguf;
 use crate::network::{Backend, Network};
+use crate::spec::EncoderSpec;
 
 /// What the model is and how it runs. Field names are those of the JavaScript API.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -74,6 +75,32 @@ impl Info {
             size_bytes: gguf.total_bytes,
             sha256: None,
             has_chat_template,
+        }
+    }
+}
+
+impl Info {
+    /// Of an encoder, which runs on one thread, in f32.
+    pub(crate) fn of_encoder(gguf: &Gguf, spec: &EncoderSpec) -> Self {
+        let text = |key: &str| gguf.metadata.str(key).map(str::to_string);
+        let architecture = text("general.architecture").unwrap_or_default();
+        Self {
+            name: text("general.name").unwrap_or_else(|| architecture.clone()),
+            architecture,
+            quantization: quantization(gguf),
+            parameters: gguf.tensors.iter().map(|tensor| tensor.elements() as u64).sum(),
+            context_length: spec.context_length,
+            trained_context_length: spec.context_length,
+            vocab_size: spec.vocab,
+            backend: "cpu".into(),
+            backend_reason: "encoders run on the CPU".into(),
+            adapter: None,
+            threads: 1,
+            build: "simd".into(),
+            license: text("general.license"),
+            size_bytes: gguf.total_bytes,
+            sha256: None,
+            has_chat_template: false,
         }
     }
 }

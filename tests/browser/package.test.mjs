@@ -37,7 +37,7 @@ test("the public names", async () => {
 
 test("the tarball's files", { skip: !existsSync(join(dist, "tabmind_bg.wasm")) && "the wasm is not built" }, () => {
   const [{ files, size }] = JSON.parse(execFileSync("npm", ["pack", "--dry-run", "--json"], { cwd: pkg, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
-  const sources = ["connection", "engine", "errors", "fetch", "index", "load", "openai", "protocol", "request", "run-tools", "stream", "types/chat", "types/engine", "worker"];
+  const sources = ["connection", "embeddings", "engine", "errors", "fetch", "index", "load", "openai", "protocol", "request", "run-tools", "stream", "types/chat", "types/engine", "worker"];
   const expected = ["README.md", "package.json", "dist/tabmind.js", "dist/tabmind_bg.wasm", ...sources.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`])];
   assert.deepEqual(files.map(({ path }) => path).toSorted(), expected.toSorted());
   assert.ok(size < 2.2e6, `${size} bytes packed`);
