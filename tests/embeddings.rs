@@ -239,6 +239,9 @@ fn pooling_chooses_among_tokens() {
     assert_ne!(vector(2, json!([2, 4])), vector(2, json!([2, 5])));
 }
 
+/// What spoils a file.
+type Damage<'a> = &'a dyn Fn(&mut gguf::Writer);
+
 #[test]
 fn wrong_requests_and_files_name_what_is_wrong() {
     let model = tiny_model(&tiny()).unwrap();
@@ -270,7 +273,7 @@ fn wrong_requests_and_files_name_what_is_wrong() {
     let writer = load(vec![Box::new(MemorySource::new(gguf::byte_model().build()))]).unwrap();
     assert!(embed(&writer, &json!({ "input": "a" })).unwrap_err().detail().contains("no embeddings"));
 
-    let broken: [(&dyn Fn(&mut gguf::Writer), &str); 4] = [
+    let broken: [(Damage<'_>, &str); 4] = [
         (
             &|file| {
                 file.u32("bert.attention.head_count", 3);
