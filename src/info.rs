@@ -1,11 +1,14 @@
 //! What a loaded model is, for a person who looks at it.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde::Serialize;
 
+use crate::error::Result;
 use crate::gguf::Gguf;
 use crate::network::{Backend, Network};
+use crate::source::{HashingSource, Source};
 use crate::spec::EncoderSpec;
 
 /// What the model is and how it runs. Field names are those of the JavaScript API.
@@ -40,8 +43,12 @@ pub struct Info {
     pub license: Option<String>,
     /// Size of the file or files.
     pub size_bytes: u64,
-    /// The file's SHA-256, where it was asked for and so has been compared.
+    /// The file's SHA-256, where it is known: it was asked for, or the file is in the cache.
     pub sha256: Option<String>,
+    /// Whether all of it came from the cache.
+    pub cached: bool,
+    /// What the caller should know of, in sentences: why the model is not kept, or that it has changed.
+    pub notes: Vec<String>,
     /// Whether chat completions work.
     pub has_chat_template: bool,
 }
@@ -74,6 +81,8 @@ impl Info {
             license: text("general.license"),
             size_bytes: gguf.total_bytes,
             sha256: None,
+            cached: false,
+            notes: Vec::new(),
             has_chat_template,
         }
     }
@@ -100,8 +109,23 @@ impl Info {
             license: text("general.license"),
             size_bytes: gguf.total_bytes,
             sha256: None,
+            cached: false,
+            notes: Vec::new(),
             has_chat_template: false,
         }
+    }
+
+    /// Adds what is known of the files once they have been read to their ends.
+    ///
+    /// # Errors
+    /// `hash_mismatch`, and what the source fails with.
+    pub(crate) async fn note_files(&mut self, hashes: &[Rc<HashingSource>], cached: bool) -> Result<()> {
+        for source in hashes {
+            self.sha256 = source.finish().await?.filter(|_| hashes.len() == 1);
+            self.notes.extend(source.notes());
+        }
+        self.cached = cached;
+        Ok(())
     }
 }
 
