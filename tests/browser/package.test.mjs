@@ -37,7 +37,7 @@ test("the public names", async () => {
 
 test("the tarball's files", { skip: !existsSync(join(dist, "tabmind-simd_bg.wasm")) && "the wasm is not built" }, () => {
   const [{ files, size }] = JSON.parse(execFileSync("npm", ["pack", "--dry-run", "--json"], { cwd: pkg, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
-  const sources = ["build", "cache", "connection", "engine", "errors", "fetch", "index", "load", "openai", "protocol", "request", "run-tools", "seal", "stream", "threads", "types/cache", "types/chat", "types/engine", "worker"];
+  const sources = ["build", "cache", "connection", "embeddings", "engine", "errors", "fetch", "index", "load", "openai", "protocol", "request", "run-tools", "seal", "stream", "threads", "types/cache", "types/chat", "types/engine", "worker"];
   const scripts = [...sources, ...builds.flatMap((build) => [`worker-${build}`, `tabmind-${build}`])];
   const modules = builds.map((build) => `dist/tabmind-${build}_bg.wasm`);
   const expected = ["README.md", "package.json", "dist/border.d.ts", ...modules, ...scripts.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`])];
