@@ -1,0 +1,186 @@
+"""Training: Muon for the matrices, AdamW for the rest; a constant rate, then a straight line down to nothing.
+
+Every step reads one batch of tickets and one of invoices of similar lengths. The data of a step follow from the seed
+and the step alone, and a checkpoint holds everything else, so a run that was interrupted goes on as if it had not been.
+"""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .corpus import Corpus, written
+from .forms import FIELDS, PAD_TOKEN
+from .network import Network, Shape
+
+CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast."""
+
+    seed: int = 1
+    stable_steps: int = 1600
+    decay_steps: int = 500
+    warmup_steps: int = 60
+    batch_tokens: int = 3072
+    muon_rate: float = 0.02
+    adam_rate: float = 0.004
+    prompt_weight: float = 0.08
+    prompt_steps: int = 400
+    checkpoint_every: int = 100
+
+    @property
+    def steps(self) -> int:
+        """All of them."""
+        return self.stable_steps + self.decay_steps
+
+    def rate(self, step: int) -> float:
+        """The share of the full rate at a step."""
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        return min(1.0, (self.steps - step) / max(1, self.decay_steps))
+
+
+class Batches:
+    """Batches of one task, in an order that follows from the seed."""
+
+    def __init__(self, corpus: Corpus, tokenizer, task: str, batch_tokens: int):
+        self.corpus, self.tokenizer, self.task, self.batch_tokens = corpus, tokenizer, task, batch_tokens
+        self.chunk, self.queue = 0, []
+
+    def next(self) -> list[tuple[list[int], int]]:
+        """Examples as ids and the length of their prompts."""
+        if not self.queue:
+            self.queue = self._cut(self.chunk)
+            self.chunk += 1
+        return self.queue.pop()
+
+    def skip(self, count: int) -> None:
+        """Forgets so many batches."""
+        for _ in range(count):
+            self.next()
+
+    def _cut(self, index: int) -> list[list[tuple[list[int], int]]]:
+        pairs = [written(self.task, text, form) for text, form in self.corpus.chunk(self.task, index, CHUNK)]
+        prompts = self.tokenizer.encode_batch([pair[0] for pair in pairs], add_special_tokens=False)
+        answers = self.tokenizer.encode_batch([pair[1] for pair in pairs], add_special_tokens=False)
+        examples = sorted(((p.ids + a.ids, len(p.ids)) for p, a in zip(prompts, answers)), key=lambda example: len(example[0]))
+        batches, batch = [], []
+        for example in examples:
+            if (len(batch) + 1) * len(example[0]) > self.batch_tokens:
+                batches.append(batch)
+                batch = []
+            batch.append(example)
+        order = torch.randperm(len(batches), generator=torch.Generator().manual_seed(self.corpus.seed * 7919 + index))
+        return [batches[i] for i in order]
+
+
+def padded(examples, pad: int) -> tuple[Tensor, Tensor, Tensor]:
+    """ids [batch, tokens]; targets [batch, tokens], -1 where there is none; whether a target belongs to the answer."""
+    longest = max(len(ids) for ids, _ in examples)
+    ids = torch.full((len(examples), longest), pad)
+    targets, answer = torch.full_like(ids, -1), torch.zeros(ids.shape, dtype=torch.bool)
+    for row, (tokens, prompt) in enumerate(examples):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+        targets[row, : len(tokens) - 1] = torch.tensor(tokens[1:])
+        answer[row, prompt - 1 : len(tokens) - 1] = True
+    return ids, targets, answer
+
+
+def loss_of(network: Network, examples, pad: int, prompt_weight: float) -> tuple[Tensor, Tensor]:
+    """The weighted loss, and that of the answers alone."""
+    ids, targets, answer = padded(examples, pad)
+    wanted = targets >= 0 if prompt_weight else answer
+    losses = F.cross_entropy(network(ids, wanted), targets[wanted], reduction="none")
+    is_answer = answer[wanted].float()
+    on_answer = (losses * is_answer).sum() / is_answer.sum()
+    if not prompt_weight:
+        return on_answer, on_answer.detach()
+    on_prompt = (losses * (1 - is_answer)).sum() / (1 - is_answer).sum()
+    return on_answer + prompt_weight * on_prompt, on_answer.detach()
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose matrix is made orthogonal by Newton and Schulz's iteration (Jordan et al., 2024)."""
+
+    def __init__(self, parameters, lr: float, momentum: float = 0.95, decay: float = 0.02):
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "decay": decay})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        """Applies one update; `closure` is not used."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                velocity = self.state[weight].setdefault("velocity", torch.zeros_like(weight))
+                velocity.lerp_(weight.grad, 1 - group["momentum"])
+                update = orthogonal(weight.grad.lerp(velocity, group["momentum"]))
+                weight.mul_(1 - group["lr"] * group["decay"])
+                weight.add_(update, alpha=-group["lr"] * max(1, weight.shape[0] / weight.shape[1]) ** 0.5)
+
+
+def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
+    """A matrix with the same singular vectors, whose singular values are about one."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.T if tall else x
+
+
+def train(plan: Plan, shape: Shape, tokenizer, folder: Path) -> Network:
+    """Trains from the last checkpoint in the folder, or from nothing."""
+    torch.manual_seed(plan.seed)
+    network, corpus, pad = Network(shape), Corpus(plan.seed), tokenizer.token_to_id(PAD_TOKEN)
+    matrices = [p for name, p in network.named_parameters() if p.dim() == 2 and name != "embedding"]
+    others = [p for name, p in network.named_parameters() if p.dim() != 2 or name == "embedding"]
+    optimizers = [Muon(matrices, plan.muon_rate), torch.optim.AdamW(others, plan.adam_rate, betas=(0.9, 0.98), weight_decay=0.0)]
+    batches = [Batches(corpus, tokenizer, task, plan.batch_tokens) for task in FIELDS]
+    start, checkpoint = 0, folder / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint)
+        network.load_state_dict(state["network"])
+        for optimizer, saved in zip(optimizers, state["optimizers"]):
+            optimizer.load_state_dict(saved)
+        start = state["step"]
+        for queue in batches:
+            queue.skip(start)
+    with (folder / "training.jsonl").open("a") as log:
+        log.write(json.dumps({"plan": asdict(plan), "shape": asdict(shape), "from_step": start, "parameters": sum(p.numel() for p in network.parameters())}) + "\n")
+        began, tokens, smooth = time.time(), 0, [None, None]
+        for step in range(start, plan.steps):
+            for optimizer, full in zip(optimizers, (plan.muon_rate, plan.adam_rate)):
+                optimizer.param_groups[0]["lr"] = full * plan.rate(step)
+                optimizer.zero_grad()
+            for i, queue in enumerate(batches):
+                examples = queue.next()
+                loss, on_answer = loss_of(network, examples, pad, plan.prompt_weight if step < plan.prompt_steps else 0.0)
+                loss.backward()
+                tokens += sum(len(ids) for ids, _ in examples)
+                smooth[i] = on_answer.item() if smooth[i] is None else 0.95 * smooth[i] + 0.05 * on_answer.item()
+            for optimizer in optimizers:
+                optimizer.step()
+            if (step + 1) % 20 == 0:
+                line = {"step": step + 1, "ticket": round(smooth[0], 4), "invoice": round(smooth[1], 4), "tokens": tokens, "seconds": round(time.time() - began)}
+                log.write(json.dumps(line) + "\n")
+                log.flush()
+            if (step + 1) % plan.checkpoint_every == 0 or step + 1 in (plan.stable_steps, plan.steps):
+                save(network, optimizers, step + 1, checkpoint)
+                if step + 1 == plan.stable_steps:
+                    save(network, optimizers, step + 1, folder / "stable.pt")
+    return network
+
+
+def save(network: Network, optimizers, step: int, path: Path) -> None:
+    """Everything that the next step needs."""
+    state = {"network": network.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers], "step": step}
+    torch.save(state, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
