@@ -12,6 +12,8 @@ use crate::weights::Plan;
 pub const MEMORY_LIMIT: u64 = 3_500_000_000;
 /// No context that nobody asked for is made shorter than this to fit.
 const LEAST_CONTEXT: usize = 256;
+/// What conversations that are kept aside may take: some thousand tokens of a small model.
+const PARKING_LIMIT: u64 = 256 << 20;
 /// Pieces of the file that are alive at once while it is loaded.
 const LOADING_BYTES: u64 = 12 << 20;
 
@@ -66,6 +68,17 @@ impl Budget {
     pub fn with(self, context: usize) -> MemoryBytes {
         let kv_cache = self.kv_per_token.saturating_mul(context as u64).saturating_add(self.states);
         MemoryBytes { weights: self.weights, kv_cache, scratch: self.scratch }
+    }
+
+    /// Tokens of conversations that can be kept beside one of `context` tokens, in `limit` bytes altogether.
+    pub fn parking(self, context: usize, limit: u64) -> usize {
+        let free = limit.saturating_sub(self.with(context).total()).min(PARKING_LIMIT);
+        usize::try_from(free / self.kv_per_token.max(1)).unwrap_or(usize::MAX)
+    }
+
+    /// Tokens whose keys and values take as much as the recurrent states of one conversation.
+    pub fn states_in_tokens(self) -> usize {
+        usize::try_from(self.states.div_ceil(self.kv_per_token.max(1))).unwrap_or(usize::MAX)
     }
 
     /// `context`, or a half, a quarter, … of it if nobody asked for it and only that fits into `limit` bytes.
@@ -126,6 +139,14 @@ mod tests {
         assert!(error.detail().contains("4096"));
         let hopeless = BUDGET.fit(4096, true, 500).unwrap_err();
         assert!(hopeless.hint().unwrap().contains("smaller model"));
+    }
+
+    #[test]
+    fn what_is_left_keeps_other_conversations() {
+        assert_eq!(BUDGET.parking(100, 1300), 100);
+        assert_eq!(BUDGET.parking(100, 1000), 0);
+        assert_eq!(BUDGET.parking(100, u64::MAX), PARKING_LIMIT as usize);
+        assert_eq!(Budget { kv_per_token: 4, ..BUDGET }.states_in_tokens(), 3);
     }
 
     #[test]

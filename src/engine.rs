@@ -30,6 +30,16 @@ pub trait WeightSink {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SequenceId(pub usize);
 
+/// Puts a sequence's state where a closed one was, or behind the others.
+fn keep<T>(slots: &mut Vec<Option<T>>, state: T) -> SequenceId {
+    let free = slots.iter().position(Option::is_none).unwrap_or(slots.len());
+    if free == slots.len() {
+        slots.push(None);
+    }
+    slots[free] = Some(state);
+    SequenceId(free)
+}
+
 /// Tokens to run through the model.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch<'a> {
@@ -54,6 +64,13 @@ pub trait Engine: WeightSink {
 
     /// Frees a sequence's caches.
     fn close(&mut self, sequence: SequenceId);
+
+    /// Copies the first `tokens` positions of `from`'s caches over those of `to`, which has room for them, and `from`'s
+    /// recurrent states as they are now.
+    ///
+    /// # Errors
+    /// What the engine's device fails with.
+    fn copy(&mut self, from: SequenceId, to: SequenceId, tokens: usize) -> Result<()>;
 
     /// Runs a batch. Afterwards [`Engine::logits`] holds `[wanted tokens, vocabulary]`.
     ///
@@ -101,6 +118,10 @@ impl Engine for AnyEngine {
 
     fn close(&mut self, sequence: SequenceId) {
         each!(self, engine => engine.close(sequence));
+    }
+
+    fn copy(&mut self, from: SequenceId, to: SequenceId, tokens: usize) -> Result<()> {
+        each!(self, engine => engine.copy(from, to, tokens))
     }
 
     async fn run(&mut self, batch: Batch<'_>) -> Result<()> {

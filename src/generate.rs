@@ -1,17 +1,20 @@
 //! The loop: prefill → sample → detokenise → stop. Written once, asynchronous, and left to its caller between steps.
 
+mod answer;
+
 use serde::Serialize;
 use web_time::Instant;
 
+use answer::Answer;
+
 use crate::cancel::Cancel;
+use crate::constraint::{Compiler, Constraint, ConstraintTimings};
 use crate::error::Result;
 use crate::network::Network;
+use crate::prefix_cache::PrefixCache;
 use crate::request::Common;
-use crate::sampler::{Sampler, Sampling};
-use crate::session::Session;
-use crate::stop::{StopMatcher, Stopped};
 use crate::task::Pace;
-use crate::tokenizer::{Detokenizer, Tokenizer};
+use crate::tokenizer::Tokenizer;
 
 /// First piece of a prompt; later ones grow or shrink with the time it took.
 const FIRST_CHUNK: usize = 32;
@@ -24,7 +27,7 @@ const CHUNK_MS: std::ops::Range<u128> = 40..160;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// An end-of-generation token or a stop string.
+    /// An end-of-generation token, a stop string, or nothing that the answer's form lets follow.
     Stop,
     /// `max_tokens`, or the end of the context.
     Length,
@@ -89,6 +92,9 @@ pub struct Timings {
     pub decode_per_second: f64,
     /// From the start of the work to the first token.
     pub first_token_ms: f64,
+    /// What the form of the answer cost, if one was asked for; part of the other times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub constraint: Option<ConstraintTimings>,
 }
 
 /// All answers to one request.
@@ -108,10 +114,12 @@ pub struct Outcome {
 pub struct Generator<'a> {
     /// The network.
     pub network: &'a mut Network,
-    /// Its cached sequence.
-    pub session: &'a mut Session,
+    /// Conversations that it need not compute again.
+    pub cache: &'a mut PrefixCache,
     /// Ids to text.
     pub tokenizer: &'a Tokenizer,
+    /// What gives answers a form.
+    pub compiler: &'a Compiler,
     /// Raised by the caller.
     pub cancel: &'a Cancel,
     /// Told what happens.
@@ -131,31 +139,19 @@ impl Generator<'_> {
     /// Answers `prompt`, which has at least one token and leaves room for another.
     ///
     /// # Errors
-    /// `aborted`, and what the network fails with; the session stays usable.
+    /// `aborted`, what the network fails with, and what the constraint does; the cache stays usable.
     pub async fn run(&mut self, prompt: &[u32], common: &Common, start: TextStart) -> Result<Outcome> {
         let mut pace = Pace::start();
         let begun = Instant::now();
-        let cached_tokens = self.session.rewind_to(prompt, self.network);
-        (self.on_event)(Event::Start { prompt_tokens: prompt.len(), cached_tokens });
         let mut timings = Timings::default();
+        let constraint = self.constraint(common, &mut timings)?;
+        let cached_tokens = self.cache.begin(prompt, self.network)?;
+        (self.on_event)(Event::Start { prompt_tokens: prompt.len(), cached_tokens });
         let mut choices = Vec::new();
         for index in 0..common.choices {
-            self.session.rewind_to(prompt, self.network);
-            let prefill = Instant::now();
-            let computed = prompt.len() - self.session.len();
-            let logits = self.prefill(prompt, &mut pace).await?;
-            timings.prompt_tokens += computed;
-            timings.prompt_ms += milliseconds(prefill);
-            if index == 0 {
-                timings.first_token_ms = milliseconds(begun);
-            }
-            let seed = common.sampling.seed.wrapping_add(index as u64);
-            let sampling = Sampling { seed, ..common.sampling.clone() };
-            let answer =
-                Answer::new(index, Sampler::new(sampling, prompt), self.tokenizer, common, start, prompt);
-            let decode = Instant::now();
-            choices.push(self.decode(answer, logits, common, &mut pace).await?);
-            timings.decode_ms += milliseconds(decode);
+            let constraint = constraint.as_ref().map(Constraint::restarted).transpose()?;
+            let answer = Answer::new(index, self.tokenizer, common, constraint, start, prompt);
+            choices.push(self.answer(answer, prompt, begun, &mut timings, &mut pace).await?);
         }
         timings.completion_tokens = choices.iter().map(|choice| choice.token_ids.len()).sum();
         timings.prompt_per_second = rate(timings.prompt_tokens, timings.prompt_ms);
@@ -165,20 +161,77 @@ impl Generator<'_> {
         Ok(Outcome { choices, prompt_tokens: prompt.len(), cached_tokens, timings })
     }
 
-    /// Runs what the session does not hold of `prompt`; returns the last token's logits.
-    async fn prefill(&mut self, prompt: &[u32], pace: &mut Pace) -> Result<Vec<f32>> {
-        let mut chunk = FIRST_CHUNK;
-        loop {
-            self.cancel.check()?;
-            let from = self.session.len();
-            let to = prompt.len().min(from + chunk);
-            let begun = Instant::now();
-            let is_last = to == prompt.len();
-            let first_logits = to - from - usize::from(is_last);
-            let logits = self.session.extend(self.network, &prompt[from..to], first_logits).await?;
-            if is_last {
-                return Ok(logits.to_vec());
+    /// Makes one answer; `begun` is when the request was.
+    async fn answer(
+        &mut self,
+        mut answer: Answer<'_>,
+        prompt: &[u32],
+        begun: Instant,
+        timings: &mut Timings,
+        pace: &mut Pace,
+    ) -> Result<Choice> {
+        let held = self.cache.begin(prompt, self.network)?;
+        let mut pending = prompt.get(held..).unwrap_or_default().to_vec();
+        let last = pending.len().saturating_sub(1);
+        let mut logits = Vec::new();
+        timings.prompt_tokens += pending.len();
+        let prefill = Instant::now();
+        let mut end = self.take_forced(&mut answer, &mut pending)?;
+        if end.is_none() && !self.network.can_rewind() {
+            // The next prompt may share this one and not the answer: a state is kept that stands between them.
+            let rest = pending.split_off(last);
+            self.feed(&mut pending, &mut logits, pace).await?;
+            self.cache.park(self.network)?;
+            pending = rest;
+        }
+        if end.is_none() {
+            self.feed(&mut pending, &mut logits, pace).await?;
+        }
+        timings.prompt_ms += milliseconds(prefill);
+        if answer.index == 0 {
+            timings.first_token_ms = milliseconds(begun);
+        }
+        let decode = Instant::now();
+        let finish_reason = loop {
+            if let Some(reason) = end {
+                break reason;
             }
+            if !pending.is_empty() {
+                pace.breathe().await;
+                self.feed(&mut pending, &mut logits, pace).await?;
+            }
+            self.cancel.check()?;
+            end = self.step(&mut answer, &mut logits, &mut pending)?;
+        };
+        timings.decode_ms += milliseconds(decode);
+        answer.account(timings);
+        Ok(answer.finish(finish_reason, self.on_event))
+    }
+
+    /// The constraint of all answers, before anything is computed.
+    fn constraint(&self, common: &Common, timings: &mut Timings) -> Result<Option<Constraint>> {
+        let Some(demand) = &common.constraint else { return Ok(None) };
+        let constraint = self.compiler.compile(&demand.source, demand.field)?;
+        timings.constraint = Some(constraint.timings());
+        Ok(Some(constraint))
+    }
+
+    /// Runs `pending`, which is emptied, after what the cache holds; `logits` becomes the last one's.
+    async fn feed(&mut self, pending: &mut Vec<u32>, logits: &mut Vec<f32>, pace: &mut Pace) -> Result<()> {
+        let mut chunk = FIRST_CHUNK;
+        let mut rest = pending.as_slice();
+        while !rest.is_empty() {
+            self.cancel.check()?;
+            let begun = Instant::now();
+            let (now, later) = rest.split_at(rest.len().min(chunk));
+            let first_logits = now.len() - usize::from(later.is_empty());
+            let last = self.cache.active().extend(self.network, now, first_logits).await?;
+            if later.is_empty() {
+                logits.clear();
+                logits.extend_from_slice(last);
+                break;
+            }
+            rest = later;
             let elapsed = begun.elapsed().as_millis();
             if elapsed < CHUNK_MS.start {
                 chunk = (chunk * 2).min(MAX_CHUNK);
@@ -187,113 +240,60 @@ impl Generator<'_> {
             }
             pace.breathe().await;
         }
+        pending.clear();
+        Ok(())
     }
 
-    /// Samples and runs token after token until the answer ends.
-    async fn decode(
+    /// Draws a token, takes what must follow it, and leaves both in `pending` for the network; says how the answer
+    /// ends if it does.
+    fn step(
         &mut self,
-        mut answer: Answer<'_>,
-        mut logits: Vec<f32>,
-        common: &Common,
-        pace: &mut Pace,
-    ) -> Result<Choice> {
-        let finish_reason = loop {
-            self.cancel.check()?;
-            let id = answer.sampler.sample(&mut logits);
-            if !common.ignore_eos && self.tokenizer.is_eog(id) {
-                break FinishReason::Stop;
+        answer: &mut Answer<'_>,
+        logits: &mut [f32],
+        pending: &mut Vec<u32>,
+    ) -> Result<Option<FinishReason>> {
+        let id = answer.draw(logits)?;
+        if answer.ends_with(id) {
+            return Ok(Some(FinishReason::Stop));
+        }
+        answer.commit(id)?;
+        let is_complete = answer.is_complete();
+        let end = self.take(answer, id, is_complete, pending);
+        if end.is_some() { Ok(end) } else { self.take_forced(answer, pending) }
+    }
+
+    /// Takes the tokens that must follow.
+    fn take_forced(
+        &mut self,
+        answer: &mut Answer<'_>,
+        pending: &mut Vec<u32>,
+    ) -> Result<Option<FinishReason>> {
+        let forced = answer.forced()?;
+        let is_complete = answer.is_complete();
+        for (at, &id) in forced.iter().enumerate() {
+            let is_last = at + 1 == forced.len();
+            if let Some(end) = self.take(answer, id, is_complete && is_last, pending) {
+                return Ok(Some(end));
             }
-            if answer.push(id, self.on_event) {
-                break FinishReason::Stop;
-            }
-            let room = self.network.context_length - self.session.len();
-            if Some(answer.ids.len()) == common.max_tokens || room == 0 {
-                break FinishReason::Length;
-            }
-            pace.breathe().await;
-            let next = self.session.extend(self.network, &[id], 0).await?;
-            logits.copy_from_slice(next);
-        };
-        Ok(answer.finish(finish_reason, self.on_event))
-    }
-}
-
-/// An answer in the making.
-struct Answer<'a> {
-    index: usize,
-    sampler: Sampler,
-    detokenizer: Detokenizer<&'a Tokenizer>,
-    stops: StopMatcher,
-    stopped: bool,
-    ids: Vec<u32>,
-    /// Ids that no delta has carried yet.
-    unsent: Vec<u32>,
-    text: String,
-    /// Echoed text that goes out with the first delta.
-    echo: String,
-}
-
-impl<'a> Answer<'a> {
-    fn new(
-        index: usize,
-        sampler: Sampler,
-        tokenizer: &'a Tokenizer,
-        common: &Common,
-        start: TextStart,
-        prompt: &[u32],
-    ) -> Self {
-        let mut detokenizer = match start {
-            TextStart::Continues => Detokenizer::continuing(tokenizer, true),
-            TextStart::EchoesPrompt => Detokenizer::at_start(tokenizer, true),
-        };
-        let echoed = if start == TextStart::EchoesPrompt { prompt } else { &[] };
-        let echo = echoed.iter().map(|&id| detokenizer.push(id)).collect();
-        let stops = StopMatcher::new(common.stop.clone());
-        Self {
-            index,
-            sampler,
-            detokenizer,
-            stops,
-            stopped: false,
-            ids: Vec::new(),
-            unsent: Vec::new(),
-            text: String::new(),
-            echo,
         }
+        Ok(is_complete.then_some(FinishReason::Stop))
     }
 
-    /// Takes a token; true if a stop string is complete.
-    fn push(&mut self, id: u32, on_event: &mut dyn FnMut(Event)) -> bool {
-        self.ids.push(id);
-        self.unsent.push(id);
-        let piece = self.detokenizer.push(id);
-        let Stopped { text, stop } = self.stops.push(&piece);
-        self.stopped = stop;
-        self.emit(text, on_event);
-        stop
-    }
-
-    fn emit(&mut self, text: String, on_event: &mut dyn FnMut(Event)) {
-        let text = std::mem::take(&mut self.echo) + &text;
-        self.text.push_str(&text);
-        if !text.is_empty() {
-            on_event(Event::Delta { index: self.index, text, token_ids: std::mem::take(&mut self.unsent) });
+    /// Takes one token, with which the text `is_complete` or not, into answer and `pending`; says how the answer
+    /// ends if there is no going on.
+    fn take(
+        &mut self,
+        answer: &mut Answer<'_>,
+        id: u32,
+        is_complete: bool,
+        pending: &mut Vec<u32>,
+    ) -> Option<FinishReason> {
+        pending.push(id);
+        if answer.push(id, self.on_event) || is_complete {
+            return Some(FinishReason::Stop);
         }
-    }
-
-    fn finish(mut self, finish_reason: FinishReason, on_event: &mut dyn FnMut(Event)) -> Choice {
-        if !self.stopped {
-            let tail = self.detokenizer.finish();
-            let Stopped { text, stop } = self.stops.push(&tail);
-            let held = if stop { String::new() } else { self.stops.finish() };
-            self.emit(text + &held, on_event);
-        }
-        if !self.unsent.is_empty() {
-            let token_ids = std::mem::take(&mut self.unsent);
-            on_event(Event::Delta { index: self.index, text: String::new(), token_ids });
-        }
-        on_event(Event::Finish { index: self.index, finish_reason });
-        Choice { index: self.index, text: self.text, token_ids: self.ids, finish_reason }
+        let is_full = self.cache.active().len() + pending.len() > self.network.context_length;
+        (is_full || Some(answer.ids.len()) == answer.max_tokens).then_some(FinishReason::Length)
     }
 }
 

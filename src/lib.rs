@@ -24,8 +24,10 @@ pub mod recording;
 pub mod budget;
 pub mod engine;
 pub mod network;
+pub mod prefix_cache;
 pub mod session;
 
+pub mod constraint;
 pub mod generate;
 pub mod request;
 pub mod sampler;

@@ -1,6 +1,7 @@
 //! The Rust API: load a model, generate, look inside.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,14 +11,15 @@ use web_time::Instant;
 use crate::budget::{MEMORY_LIMIT, MemoryBytes};
 use crate::cancel::Cancel;
 use crate::chat::{self, ChatTemplate, TemplateInput};
+use crate::constraint::Compiler;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::files::ModelFiles;
 use crate::generate::{Event, Generator, Outcome, TextStart};
 use crate::info::Info;
 use crate::network::{Backend, Draft, Network};
+use crate::prefix_cache::PrefixCache;
 use crate::request::{ChatParams, LoadOptions, Prompt, Request};
 use crate::score;
-use crate::session::Session;
 use crate::source::{HashingSource, Source};
 use crate::spec::Spec;
 use crate::tokenizer::{EncodeOptions, Tokenizer};
@@ -47,16 +49,17 @@ pub enum Phase {
 /// A loaded model. Requests may be made at once; they are carried out one after the other, in order.
 pub struct Model {
     info: Info,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     /// A template that does not compile is an error of the calls that need it, not of loading.
     template: Result<Option<ChatTemplate>>,
     context_length: usize,
+    compiler: Compiler,
     runner: Mutex<Runner>,
 }
 
 struct Runner {
     network: Network,
-    session: Session,
+    cache: PrefixCache,
 }
 
 /// What a model thinks of a text. The first token, which nothing precedes, is in neither list.
@@ -131,7 +134,7 @@ impl Model {
                 network.spec.vocab
             );
         }
-        let session = Session::open(&mut network)?;
+        let cache = PrefixCache::open(&mut network)?;
         let mut info = Info::new(&gguf, &network, backend, reason, matches!(template, Ok(Some(_))));
         if let Some(choice) =
             options.quantize.filter(|_| matches!(info.quantization.as_str(), "F32" | "F16" | "BF16"))
@@ -145,12 +148,14 @@ impl Model {
         let context_length = network.context_length;
         on_progress(Progress { phase: Phase::Download, loaded: total, total });
         on_progress(Progress { phase: Phase::Ready, loaded: total, total });
+        let tokenizer = Arc::new(tokenizer);
         Ok(Self {
             info,
+            compiler: Compiler::new(Arc::clone(&tokenizer)),
             tokenizer,
             template,
             context_length,
-            runner: Mutex::new(Runner { network, session }),
+            runner: Mutex::new(Runner { network, cache }),
         })
     }
 
@@ -189,7 +194,8 @@ impl Model {
     /// Carries out a request, after those made before it.
     ///
     /// # Errors
-    /// `invalid_request`, `context_overflow`, `template_error`, `aborted`, `numeric_error`. The model stays usable.
+    /// `invalid_request`, `unsupported_schema`, `context_overflow`, `template_error`, `aborted`, `numeric_error`. The
+    /// model stays usable.
     pub async fn generate(
         &self,
         request: &Request,
@@ -202,8 +208,8 @@ impl Model {
         let start = if echo { TextStart::EchoesPrompt } else { TextStart::Continues };
         let mut runner = self.runner.lock().await;
         cancel.check()?;
-        let Runner { network, session } = &mut *runner;
-        Generator { network, session, tokenizer: &self.tokenizer, cancel, on_event }
+        let Runner { network, cache } = &mut *runner;
+        Generator { network, cache, tokenizer: &self.tokenizer, compiler: &self.compiler, cancel, on_event }
             .run(&prompt, &common, start)
             .await
     }
@@ -332,15 +338,15 @@ impl Model {
         };
         self.check_ids("input", &ids)?;
         let mut runner = self.runner.lock().await;
-        let Runner { network, session } = &mut *runner;
-        let logprobs = score::log_probabilities(network, session, &ids, cancel).await?;
+        let Runner { network, cache } = &mut *runner;
+        let logprobs = score::log_probabilities(network, cache, &ids, cancel).await?;
         let mean = logprobs.iter().map(|&l| f64::from(l)).sum::<f64>() / logprobs.len().max(1) as f64;
         Ok(Score { ids: ids.into_iter().skip(1).collect(), logprobs, perplexity: (-mean).exp() })
     }
 
-    /// Tokens that the cached sequence holds; `None` while a request runs.
+    /// Tokens of all conversations that need not be computed again; `None` while a request runs.
     pub fn cached_tokens(&self) -> Option<usize> {
-        self.runner.try_lock().ok().map(|runner| runner.session.len())
+        self.runner.try_lock().ok().map(|runner| runner.cache.len())
     }
 }
 

@@ -32,8 +32,19 @@ pub struct Network {
     pub spec: Spec,
     /// Tokens that a sequence can hold.
     pub context_length: usize,
+    /// Room for conversations that wait.
+    pub parking: Parking,
     engine: AnyEngine,
     can_rewind: bool,
+}
+
+/// How much memory conversations may take that wait while another one is going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parking {
+    /// Tokens of all of them.
+    pub tokens: usize,
+    /// Tokens that each one counts in addition: its recurrent states.
+    pub overhead: usize,
 }
 
 /// What will run on which tensors: a network before its weights are loaded. Plain data, so that a spec, a recording
@@ -48,6 +59,8 @@ pub struct Blueprint {
     pub plan: Plan,
     /// The forward pass.
     pub recording: Recording,
+    /// Room for conversations that wait.
+    pub parking: Parking,
 }
 
 impl Blueprint {
@@ -112,7 +125,11 @@ impl Draft {
         for rope in &spec.ropes {
             recording.ropes.push(rope_table(gguf, parts, rope, context_length).await?);
         }
-        Ok(Blueprint { spec, context_length, plan, recording })
+        let parking = Parking {
+            tokens: budget.parking(context_length, MEMORY_LIMIT),
+            overhead: budget.states_in_tokens(),
+        };
+        Ok(Blueprint { spec, context_length, plan, recording, parking })
     }
 }
 
@@ -147,7 +164,7 @@ impl Network {
         cancel: &Cancel,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<Self> {
-        let Blueprint { spec, context_length, plan, recording } = blueprint;
+        let Blueprint { spec, context_length, plan, recording, parking } = blueprint;
         let can_rewind = recording.can_rewind();
         let mut engine = match backend {
             Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan)?),
@@ -155,15 +172,23 @@ impl Network {
         };
         let mut sink = Quantizer::new(&mut engine, gguf, &plan);
         weights::stream(gguf, parts, &plan, &mut sink, cancel, on_bytes).await?;
-        Ok(Self { spec, context_length, engine, can_rewind })
+        Ok(Self { spec, context_length, parking, engine, can_rewind })
     }
 
-    /// Caches for one sequence.
+    /// Caches for a sequence of at most `tokens` tokens.
     ///
     /// # Errors
     /// `out_of_memory`
-    pub fn open(&mut self) -> Result<SequenceId> {
-        self.engine.open(self.context_length)
+    pub fn open(&mut self, tokens: usize) -> Result<SequenceId> {
+        self.engine.open(tokens)
+    }
+
+    /// Copies the first `tokens` tokens of `from`, and its recurrent states as they are, into `to`.
+    ///
+    /// # Errors
+    /// What the engine's device fails with.
+    pub fn copy(&mut self, from: SequenceId, to: SequenceId, tokens: usize) -> Result<()> {
+        self.engine.copy(from, to, tokens)
     }
 
     /// Frees a sequence's caches.

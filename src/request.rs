@@ -2,6 +2,10 @@
 //! of range are errors that name the field.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod response_format;
+
+pub use response_format::{Demand, ResponseFormat};
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -120,6 +124,7 @@ macro_rules! params {
             pub n: Option<usize>,
             pub ignore_eos: Option<bool>,
             pub return_token_ids: Option<bool>,
+            pub response_format: Option<ResponseFormat>,
         }
 
         impl $name {
@@ -141,7 +146,9 @@ macro_rules! params {
                 };
                 let choices = choices(self.n)?;
                 let ignore_eos = self.ignore_eos.unwrap_or(false);
-                Ok(Common { sampling, max_tokens, stop: stops(self.stop.as_ref())?, choices, ignore_eos })
+                let stop = stops(self.stop.as_ref())?;
+                let constraint = self.response_format.as_ref().map(ResponseFormat::constraint).transpose()?;
+                Ok(Common { sampling, max_tokens, stop, choices, ignore_eos, constraint: constraint.flatten() })
             }
         }
     };
@@ -153,7 +160,6 @@ params! {
         messages: Value,
         enable_thinking: Option<bool>,
         max_completion_tokens: Option<usize>,
-        response_format: Option<ResponseFormat>,
     }
 }
 
@@ -163,14 +169,6 @@ params! {
         prompt: Prompt,
         echo: Option<bool>,
     }
-}
-
-/// The form of the answer; only free text so far.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ResponseFormat {
-    /// `text`
-    pub r#type: String,
 }
 
 /// A string or a list of them.
@@ -204,6 +202,8 @@ pub struct Common {
     pub choices: usize,
     /// Go on after an end-of-generation token.
     pub ignore_eos: bool,
+    /// The form that each answer must have.
+    pub constraint: Option<Demand>,
 }
 
 /// Reads JSON; errors name the field.
@@ -274,9 +274,6 @@ impl Request {
         };
         if params.max_tokens.is_some() && params.max_completion_tokens.is_some() {
             bail!(InvalidRequest, "max_tokens and max_completion_tokens mean the same: give one");
-        }
-        if let Some(format) = params.response_format.as_ref().filter(|format| format.r#type != "text") {
-            bail!(InvalidRequest, "response_format.type is {:?}; only \"text\" is supported", format.r#type);
         }
         params.common(params.max_completion_tokens.or(params.max_tokens), vocab)
     }

@@ -68,8 +68,13 @@ impl Sampler {
         self.adjust(logits);
         let id = if self.sampling.temperature <= 0.0 { argmax(logits) } else { self.draw(logits) };
         self.step += 1;
-        *self.counts.entry(id).or_insert(0) += 1;
+        self.note(id);
         id
+    }
+
+    /// Takes note of a token of the answer that was not drawn here: penalties count it.
+    pub fn note(&mut self, id: u32) {
+        *self.counts.entry(id).or_insert(0) += 1;
     }
 
     /// Bias and penalties.
@@ -99,7 +104,9 @@ impl Sampler {
         let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let candidates = &mut self.candidates;
         candidates.clear();
-        candidates.extend((0..).zip(logits).map(|(id, logit)| (id, ((logit - max) / temperature).exp())));
+        // Forbidden tokens must not even be there: rounding could leave the draw at the last candidate.
+        let allowed = (0..).zip(logits).filter(|(_, logit)| logit.is_finite());
+        candidates.extend(allowed.map(|(id, logit)| (id, ((logit - max) / temperature).exp())));
         let likelier = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
         if top_k > 0 && top_k < candidates.len() {
             candidates.select_nth_unstable_by(top_k - 1, likelier);

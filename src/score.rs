@@ -3,16 +3,16 @@
 use crate::cancel::Cancel;
 use crate::error::{Result, bail};
 use crate::network::{Network, PREFILL_CHUNK};
-use crate::session::Session;
+use crate::prefix_cache::PrefixCache;
 use crate::task::Pace;
 
 /// Natural logarithms of the probability of each token after the first, given those before it.
 ///
 /// # Errors
-/// `context_overflow`, `aborted`, and what the network fails with; the session stays usable.
+/// `context_overflow`, `aborted`, and what the network fails with; the cache stays usable.
 pub async fn log_probabilities(
     network: &mut Network,
-    session: &mut Session,
+    cache: &mut PrefixCache,
     ids: &[u32],
     cancel: &Cancel,
 ) -> Result<Vec<f32>> {
@@ -27,12 +27,12 @@ pub async fn log_probabilities(
     let mut pace = Pace::start();
     let vocab = network.spec.vocab;
     let mut scores = Vec::new();
-    session.clear();
+    cache.begin_anew(network)?;
     // The last token's own prediction is of no interest.
     let given = ids.split_last().map_or(&[][..], |(_, given)| given);
     for (chunk, start) in given.chunks(PREFILL_CHUNK).zip((0..).step_by(PREFILL_CHUNK)) {
         cancel.check()?;
-        let logits = session.extend(network, chunk, 0).await?;
+        let logits = cache.active().extend(network, chunk, 0).await?;
         for (logits, next) in logits.chunks_exact(vocab).zip(&ids[start + 1..]) {
             scores.push(log_softmax(logits, *next as usize));
         }

@@ -12,15 +12,25 @@ pub struct Session {
 }
 
 impl Session {
-    /// An empty session.
+    /// An empty session with room for `tokens` tokens.
     ///
     /// # Errors
     /// `out_of_memory`
-    pub fn open(network: &mut Network) -> Result<Self> {
-        Ok(Self { sequence: network.open()?, tokens: Vec::new() })
+    pub fn open(network: &mut Network, tokens: usize) -> Result<Self> {
+        Ok(Self { sequence: network.open(tokens)?, tokens: Vec::new() })
+    }
+
+    /// Frees the caches.
+    pub fn close(self, network: &mut Network) {
+        network.close(self.sequence);
     }
 
     /// Tokens held.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// Number of tokens held.
     pub fn len(&self) -> usize {
         self.tokens.len()
     }
@@ -30,20 +40,32 @@ impl Session {
         self.tokens.is_empty()
     }
 
-    /// Keeps what `prompt` shares with the tokens held, but for its last token, whose logits are wanted; returns how many that are.
-    pub fn rewind_to(&mut self, prompt: &[u32], network: &Network) -> usize {
-        let shared = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
-        let mut keep = shared.min(prompt.len().saturating_sub(1));
-        if !network.can_rewind() && keep < self.tokens.len() {
-            keep = 0;
-        }
-        self.tokens.truncate(keep);
-        keep
+    /// Tokens that `prompt` begins with and that are held.
+    pub fn shared(&self, prompt: &[u32]) -> usize {
+        self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count()
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
+    /// Those of them from which `prompt` can be continued: the last token of a prompt is always run, for its logits, and
+    /// a recurrent state stands at the end of its sequence and nowhere else.
+    pub fn reusable(&self, prompt: &[u32], network: &Network) -> usize {
+        let keep = self.shared(prompt).min(prompt.len().saturating_sub(1));
+        if network.can_rewind() || keep == self.tokens.len() { keep } else { 0 }
+    }
+
+    /// Forgets all but the first `keep` tokens, a number that [`reusable`](Self::reusable) gave.
+    pub fn truncate(&mut self, keep: usize) {
+        self.tokens.truncate(keep);
+    }
+
+    /// Takes over the first `tokens` tokens of `other`, a number that its [`reusable`](Self::reusable) gave.
+    ///
+    /// # Errors
+    /// What the engine's device fails with; nothing is held then.
+    pub fn copy_from(&mut self, other: &Session, tokens: usize, network: &mut Network) -> Result<()> {
         self.tokens.clear();
+        network.copy(other.sequence, self.sequence, tokens)?;
+        self.tokens.extend_from_slice(&other.tokens[..tokens]);
+        Ok(())
     }
 
     /// Runs `tokens` after those held; returns the logits from token `first_logits` of them on, `[tokens, vocabulary]`.

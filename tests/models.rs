@@ -21,7 +21,7 @@ fn load(path: &Path, backend: Backend, context: Option<usize>) -> Network {
 
 /// Logits of every token of `ids`, in one batch.
 fn prefill(network: &mut Network, ids: &[u32]) -> Vec<f32> {
-    let sequence = network.open().unwrap();
+    let sequence = network.open(network.context_length).unwrap();
     let logits = block_on(network.run(sequence, ids, 0, 0)).unwrap().to_vec();
     network.close(sequence);
     logits
@@ -29,7 +29,7 @@ fn prefill(network: &mut Network, ids: &[u32]) -> Vec<f32> {
 
 /// The same, a token at a time.
 fn decode(network: &mut Network, ids: &[u32]) -> Vec<f32> {
-    let sequence = network.open().unwrap();
+    let sequence = network.open(network.context_length).unwrap();
     let mut all = Vec::new();
     for (position, &id) in ids.iter().enumerate() {
         all.extend_from_slice(block_on(network.run(sequence, &[id], position, 0)).unwrap());
@@ -39,7 +39,7 @@ fn decode(network: &mut Network, ids: &[u32]) -> Vec<f32> {
 }
 
 fn greedy(network: &mut Network, prompt: &[u32], count: usize) -> Vec<u32> {
-    let sequence = network.open().unwrap();
+    let sequence = network.open(network.context_length).unwrap();
     let mut ids = Vec::new();
     let mut next = argmax(block_on(network.run(sequence, prompt, 0, prompt.len() - 1)).unwrap());
     for position in prompt.len().. {

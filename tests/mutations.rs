@@ -372,7 +372,7 @@ fn logits(
 ) -> Result<Vec<f32>> {
     let mut network =
         block_on(Network::build(blueprint, gguf, parts, backend, &Cancel::never(), &mut |_| {}))?;
-    let sequence = network.open()?;
+    let sequence = network.open(network.context_length)?;
     block_on(network.run(sequence, prompt, 0, 0)).map(|logits| logits.to_vec())
 }
 

@@ -65,6 +65,7 @@ fn browser_types_stay_at_the_border() {
 fn each_library_has_one_door() {
     only_in("src", "minijinja", &["src/chat/"]);
     only_in("src", "tokenizers::", &["src/tokenizer/"]);
+    only_in("src", "llguidance::", &["src/constraint/"]);
     only_in("src", "half::", &["src/kernels/formats", "src/engine/cpu/matrix.rs"]);
     only_in("src", "core::arch", &["src/engine/cpu/simd", "src/wasm.rs"]);
 }

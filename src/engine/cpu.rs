@@ -17,7 +17,7 @@ use self::attention::RopeAngles;
 use self::matrix::Matrix;
 pub use self::matrix::matrix_bytes;
 use self::project::Projector;
-use super::{Batch, Engine, SequenceId, WeightSink};
+use super::{Batch, Engine, SequenceId, WeightSink, keep};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::embed::Embed;
 use crate::kernels::memory::{Cache, Memory, SequenceState};
@@ -118,12 +118,20 @@ impl Engine for CpuEngine {
             .map(|shape| Ok(Cache { keys: cache(shape.key_width)?, values: cache(shape.value_width)? }));
         let caches = caches.collect::<Result<_>>()?;
         let states = self.recording.states.iter().map(|&len| vec![0.0; len]).collect();
-        self.sequences.push(Some(SequenceState { caches, states }));
-        Ok(SequenceId(self.sequences.len() - 1))
+        Ok(keep(&mut self.sequences, SequenceState { caches, states }))
     }
 
     fn close(&mut self, sequence: SequenceId) {
         self.sequences[sequence.0] = None;
+    }
+
+    fn copy(&mut self, from: SequenceId, to: SequenceId, tokens: usize) -> Result<()> {
+        let mut target = self.sequences[to.0].take().unwrap_or_default();
+        if let Some(source) = &self.sequences[from.0] {
+            target.copy_from(source, &self.recording.caches, tokens);
+        }
+        self.sequences[to.0] = Some(target);
+        Ok(())
     }
 
     async fn run(&mut self, batch: Batch<'_>) -> Result<()> {

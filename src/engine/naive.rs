@@ -1,6 +1,6 @@
 //! The oracle: every op by its naive twin, on dequantised weights, in f32.
 
-use super::{Batch, Engine, SequenceId, WeightSink};
+use super::{Batch, Engine, SequenceId, WeightSink, keep};
 use crate::error::Result;
 use crate::kernels::formats::Format;
 use crate::kernels::memory::{Cache, DenseMatrix, Memory, SequenceState};
@@ -55,12 +55,20 @@ impl Engine for NaiveEngine {
             values: vec![0.0; context * shape.value_width],
         });
         let states = self.recording.states.iter().map(|&len| vec![0.0; len]);
-        self.sequences.push(Some(SequenceState { caches: caches.collect(), states: states.collect() }));
-        Ok(SequenceId(self.sequences.len() - 1))
+        Ok(keep(&mut self.sequences, SequenceState { caches: caches.collect(), states: states.collect() }))
     }
 
     fn close(&mut self, sequence: SequenceId) {
         self.sequences[sequence.0] = None;
+    }
+
+    fn copy(&mut self, from: SequenceId, to: SequenceId, tokens: usize) -> Result<()> {
+        let mut target = self.sequences[to.0].take().unwrap_or_default();
+        if let Some(source) = &self.sequences[from.0] {
+            target.copy_from(source, &self.recording.caches, tokens);
+        }
+        self.sequences[to.0] = Some(target);
+        Ok(())
     }
 
     async fn run(&mut self, batch: Batch<'_>) -> Result<()> {

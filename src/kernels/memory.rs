@@ -1,6 +1,6 @@
 //! Everything a naive twin reads and writes: plain f32, nothing clever.
 
-use crate::recording::{MatrixId, RopeTable, VectorId, View};
+use crate::recording::{CacheShape, MatrixId, RopeTable, VectorId, View};
 
 /// A dequantised weight matrix.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +36,18 @@ pub struct SequenceState {
     pub caches: Vec<Cache>,
     /// Per recurrent state of the recording.
     pub states: Vec<Vec<f32>>,
+}
+
+impl SequenceState {
+    /// Takes over the first `tokens` positions of `source`'s caches, whose shapes are given, and its recurrent states.
+    pub fn copy_from(&mut self, source: &SequenceState, shapes: &[CacheShape], tokens: usize) {
+        for ((to, from), shape) in self.caches.iter_mut().zip(&source.caches).zip(shapes) {
+            let (keys, values) = (tokens * shape.key_width, tokens * shape.value_width);
+            to.keys[..keys].copy_from_slice(&from.keys[..keys]);
+            to.values[..values].copy_from_slice(&from.values[..values]);
+        }
+        self.states.clone_from(&source.states);
+    }
 }
 
 /// What one run of a recording works on.

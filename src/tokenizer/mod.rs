@@ -218,6 +218,21 @@ impl Tokenizer {
         Ok(ids)
     }
 
+    /// The ids of `text` where it follows other text: no space is put before it, and no special token is read in it.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_continuing(&self, text: &str) -> Result<Vec<u32>> {
+        match &self.algorithm {
+            Algorithm::Spm(spm) => {
+                let mut ids = Vec::new();
+                spm.encode(text, false, &mut ids);
+                Ok(ids)
+            }
+            _ => self.encode(text, EncodeOptions::default()),
+        }
+    }
+
     /// The text of `ids`, as of a text's beginning. Bytes that form no character are U+FFFD; ids outside the
     /// vocabulary add nothing. `skip_special` leaves out control tokens.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> String {
@@ -245,6 +260,21 @@ impl Tokenizer {
     /// Whether `id` steers the model and is no text.
     pub fn is_control(&self, id: u32) -> bool {
         self.vocab.kind(id) == Some(Kind::Control)
+    }
+
+    /// Whether `id` is a piece of text: not a control token, a placeholder, the unknown token or a marker in
+    /// brackets such as `<tool_call>`, and no end of a generation.
+    pub fn is_plain_text(&self, id: u32) -> bool {
+        match self.vocab.kind(id) {
+            _ if self.is_eog(id) => false,
+            Some(Kind::Normal | Kind::Byte) => true,
+            Some(Kind::UserDefined) => {
+                let text = self.token_text(id);
+                !(text.starts_with('<') && text.ends_with('>')
+                    || text.starts_with('[') && text.ends_with(']'))
+            }
+            Some(Kind::Control | Kind::Unknown | Kind::Unused) | None => false,
+        }
     }
 
     /// Whether a generation ends with `id`.

@@ -47,12 +47,33 @@ export interface SamplingParams {
   ignore_eos?: boolean;
   /** Add `token_ids` to every choice. */
   return_token_ids?: boolean;
+  /** The form that the answer must have; it is kept token by token, whatever the model would rather say. */
+  response_format?: ResponseFormat;
   /** Answer with an `AsyncIterable` of chunks. */
   stream?: boolean;
   stream_options?: StreamOptions;
   /** Aborts this call; the same as `signal` in the second argument. */
   signal?: AbortSignal;
 }
+
+/**
+ * The form of an answer. An answer whose `finish_reason` is `"stop"` has it; one that `max_tokens` cut off says
+ * `"length"`. A form that cannot be enforced is an error before anything is generated: `unsupported_schema`, which
+ * names keyword and place, or `invalid_request`.
+ */
+export type ResponseFormat =
+  | { type: "text" }
+  /** Any JSON object. */
+  | { type: "json_object" }
+  /** JSON that a JSON Schema accepts, its properties in the order in which the schema lists them. */
+  | { type: "json_schema"; json_schema: { name?: string; description?: string; schema: JsonSchema; strict?: boolean | null } }
+  /** Text that a regular expression matches from beginning to end, in the syntax of Rust's `regex` crate. */
+  | { type: "regex"; regex: string }
+  /** Text that a grammar derives from `start`, in llguidance's dialect of Lark. */
+  | { type: "grammar"; grammar: string };
+
+/** A JSON Schema: an object of keywords, or `true`. */
+export type JsonSchema = Record<string, unknown> | boolean;
 
 /** Options of a stream; only allowed with `stream: true`. */
 export interface StreamOptions {
@@ -65,8 +86,6 @@ export interface ChatParams extends SamplingParams {
   messages: ChatMessage[];
   /** OpenAI's newer name of `max_tokens`. */
   max_completion_tokens?: number;
-  /** The form of the answer; only free text so far. */
-  response_format?: { type: "text" };
   /** Passed to the chat template, for models that can think aloud. */
   enable_thinking?: boolean;
 }
@@ -106,6 +125,17 @@ export interface Timings {
   decode_ms: number;
   decode_per_second: number;
   first_token_ms: number;
+  /** With a `response_format`: what it cost. The times are part of those above. */
+  constraint?: {
+    /** Until the constraint was ready. */
+    compile_ms: number;
+    /** All masks of allowed tokens together. */
+    mask_ms: number;
+    /** How many masks: one for each token that was drawn. */
+    masks: number;
+    /** Tokens that were not drawn, because nothing else could follow; they went through the model in batches. */
+    forced_tokens: number;
+  };
 }
 
 /** A whole answer to `chat.completions.create`. */

@@ -109,7 +109,7 @@ export interface EngineInfo {
 export interface EngineStats {
   /** Bytes of wasm memory, which never shrinks while the engine is open. */
   heapBytes: number;
-  /** Tokens of the last call that the next one need not compute again, if it begins alike; null while one runs. */
+  /** Tokens of all conversations that are held, so that a call that begins alike need not compute them again; null while one runs. */
   cachedTokens: number | null;
   [counter: string]: number | null;
 }

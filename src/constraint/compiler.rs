@@ -1,0 +1,119 @@
+//! From what was asked for to a constraint.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
+use llguidance::{Matcher, ParserFactory};
+use serde_json::{Value, json};
+use web_time::Instant;
+
+use super::{
+    Blame, Constraint, ConstraintSource, ConstraintTimings, limits, milliseconds, schema, vocabulary,
+};
+use crate::error::{ErrorKind, Result};
+use crate::tokenizer::Tokenizer;
+
+/// Constraints that are kept for the next call, which often asks for the same.
+const KEPT: usize = 4;
+
+/// Compiles the constraints of one model.
+pub struct Compiler {
+    tokenizer: Arc<Tokenizer>,
+    /// Made when the first constraint is asked for: many models never see one.
+    factory: OnceCell<ParserFactory>,
+    /// The last few, most recent first, none of them begun.
+    kept: RefCell<VecDeque<(ConstraintSource, Constraint)>>,
+}
+
+impl Compiler {
+    /// A compiler for the model with this vocabulary.
+    pub fn new(tokenizer: Arc<Tokenizer>) -> Self {
+        Self { tokenizer, factory: OnceCell::new(), kept: RefCell::default() }
+    }
+
+    /// Compiles `source`, which the caller gave as `field`: errors name it. Fast if it was asked for before.
+    ///
+    /// # Errors
+    /// `unsupported_schema`, with keyword and JSON pointer, for a schema that cannot be enforced, contradicts itself
+    /// or is too much; `invalid_request` for an expression or a grammar that cannot be read or is too much.
+    pub fn compile(&self, source: &ConstraintSource, field: &str) -> Result<Constraint> {
+        let begun = Instant::now();
+        let mut constraint = match self.recall(source) {
+            Some(kept) => kept?,
+            None => self.compile_anew(source, field)?,
+        };
+        constraint.blame.field = field.to_owned();
+        constraint.timings.compile_ms = milliseconds(begun);
+        Ok(constraint)
+    }
+
+    fn recall(&self, source: &ConstraintSource) -> Option<Result<Constraint>> {
+        let mut kept = self.kept.borrow_mut();
+        let at = kept.iter().position(|(known, _)| known == source)?;
+        let found = kept.remove(at)?;
+        let constraint = found.1.restarted();
+        kept.push_front(found);
+        Some(constraint)
+    }
+
+    fn compile_anew(&self, source: &ConstraintSource, field: &str) -> Result<Constraint> {
+        let kind = match source {
+            ConstraintSource::JsonObject | ConstraintSource::JsonSchema(_) => ErrorKind::UnsupportedSchema,
+            ConstraintSource::Regex(_) | ConstraintSource::Lark(_) => ErrorKind::InvalidRequest,
+        };
+        let blame = Blame { kind, field: field.to_owned() };
+        let grammar = match source {
+            ConstraintSource::JsonObject => json_grammar(&json!({ "type": "object" }), &blame)?,
+            ConstraintSource::JsonSchema(schema) => json_grammar(schema, &blame)?,
+            ConstraintSource::Regex(regex) => {
+                check_size(regex, &blame)?;
+                GrammarWithLexer::from_regex(regex)
+            }
+            ConstraintSource::Lark(grammar) => {
+                check_size(grammar, &blame)?;
+                GrammarWithLexer::from_lark(grammar.clone())
+            }
+        };
+        let parser = self
+            .factory()?
+            .create_parser(TopLevelGrammar::from_grammar(grammar))
+            .map_err(|error| blame.error(error))?;
+        let constraint = Constraint {
+            matcher: Matcher::new(Ok(parser)),
+            blame,
+            eog: Rc::from(self.tokenizer.eog()),
+            timings: ConstraintTimings::default(),
+        };
+        let mut kept = self.kept.borrow_mut();
+        kept.push_front((source.clone(), constraint.restarted()?));
+        kept.truncate(KEPT);
+        Ok(constraint)
+    }
+
+    fn factory(&self) -> Result<&ParserFactory> {
+        if let Some(factory) = self.factory.get() {
+            return Ok(factory);
+        }
+        let factory = vocabulary::factory(Arc::clone(&self.tokenizer))?;
+        Ok(self.factory.get_or_init(|| factory))
+    }
+}
+
+fn json_grammar(schema: &Value, blame: &Blame) -> Result<GrammarWithLexer> {
+    check_size(&schema.to_string(), blame)?;
+    Ok(GrammarWithLexer::from_json_schema(schema::lower(schema, &blame.field)?))
+}
+
+fn check_size(source: &str, blame: &Blame) -> Result<()> {
+    if source.len() > limits::MAX_SOURCE_BYTES {
+        return Err(blame.error(format!(
+            "{} bytes are too many; {} are allowed",
+            source.len(),
+            limits::MAX_SOURCE_BYTES
+        )));
+    }
+    Ok(())
+}
