@@ -1,6 +1,6 @@
 // Builds dist/ from nothing: the TypeScript, and the wasm that `cargo xtask build` left in wasm/.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,3 +17,7 @@ for (const file of ["tabmind.js", "tabmind_bg.wasm"]) {
   else if (process.argv.includes("--types-only")) console.log(`tabmind: wasm/${file} is missing, dist/ has only the TypeScript`);
   else throw new Error(`pkg/wasm/${file} is missing: run \`cargo xtask build\``);
 }
+
+// The embedded model: an asset that is fetched when `embedded:desk` is loaded, and not before.
+mkdirSync(join(here, "dist", "models"));
+copyFileSync(join(here, "..", "models", "desk", "desk.gguf"), join(here, "dist", "models", "desk.gguf"));

@@ -16,7 +16,7 @@ class Shape:
 
     vocab: int = 2048
     hidden: int = 256
-    layers: int = 6
+    layers: int = 4
     heads: int = 4
     head_dim: int = 64
     inner: int = 512

@@ -1,11 +1,14 @@
 """Training: Muon for the matrices, AdamW for the rest; a constant rate, then a straight line down to nothing.
 
-Every step reads one batch of tickets and one of invoices of similar lengths. The data of a step follow from the seed
-and the step alone, and a checkpoint holds everything else, so a run that was interrupted goes on as if it had not been.
+Every step reads one batch of tickets and one of invoices, each of examples of similar lengths, on a thread of its own:
+two threads that meet once a step lose less beside other programs than two that meet in every matrix product. The data
+of a step follow from the seed and the step alone, and a checkpoint holds everything else, so a run that was interrupted
+goes on as if it had not been.
 """
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -109,21 +112,25 @@ def loss_of(network: Network, examples, pad: int, prompt_weight: float) -> tuple
 class Muon(torch.optim.Optimizer):
     """Momentum whose matrix is made orthogonal by Newton and Schulz's iteration (Jordan et al., 2024)."""
 
-    def __init__(self, parameters, lr: float, momentum: float = 0.95, decay: float = 0.02):
+    def __init__(self, parameters, lr: float, pool: ThreadPoolExecutor, momentum: float = 0.95, decay: float = 0.02):
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "decay": decay})
+        self.pool = pool
 
     @torch.no_grad()
     def step(self, closure=None):
         """Applies one update; `closure` is not used."""
         for group in self.param_groups:
+            directions = []
             for weight in group["params"]:
                 velocity = self.state[weight].setdefault("velocity", torch.zeros_like(weight))
                 velocity.lerp_(weight.grad, 1 - group["momentum"])
-                update = orthogonal(weight.grad.lerp(velocity, group["momentum"]))
+                directions.append(weight.grad.lerp(velocity, group["momentum"]))
+            for weight, update in zip(group["params"], self.pool.map(orthogonal, directions)):
                 weight.mul_(1 - group["lr"] * group["decay"])
                 weight.add_(update, alpha=-group["lr"] * max(1, weight.shape[0] / weight.shape[1]) ** 0.5)
 
 
+@torch.no_grad()
 def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
     """A matrix with the same singular vectors, whose singular values are about one."""
     a, b, c = 3.4445, -4.7750, 2.0315
@@ -136,51 +143,77 @@ def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
     return x.T if tall else x
 
 
-def train(plan: Plan, shape: Shape, tokenizer, folder: Path) -> Network:
-    """Trains from the last checkpoint in the folder, or from nothing."""
-    torch.manual_seed(plan.seed)
-    network, corpus, pad = Network(shape), Corpus(plan.seed), tokenizer.token_to_id(PAD_TOKEN)
-    matrices = [p for name, p in network.named_parameters() if p.dim() == 2 and name != "embedding"]
-    others = [p for name, p in network.named_parameters() if p.dim() != 2 or name == "embedding"]
-    optimizers = [Muon(matrices, plan.muon_rate), torch.optim.AdamW(others, plan.adam_rate, betas=(0.9, 0.98), weight_decay=0.0)]
-    batches = [Batches(corpus, tokenizer, task, plan.batch_tokens) for task in FIELDS]
-    start, checkpoint = 0, folder / "checkpoint.pt"
-    if checkpoint.exists():
+class Run:
+    """A training run: what a checkpoint saves."""
+
+    def __init__(self, plan: Plan, shape: Shape, tokenizer):
+        torch.manual_seed(plan.seed)
+        torch.set_num_threads(1)
+        self.plan, self.pad = plan, tokenizer.token_to_id(PAD_TOKEN)
+        self.pool = ThreadPoolExecutor(len(FIELDS))
+        self.network = Network(shape)
+        named = list(self.network.named_parameters())
+        self.parameters = [parameter for _, parameter in named]
+        matrices = [p for name, p in named if p.dim() == 2 and name != "embedding"]
+        others = [p for name, p in named if p.dim() != 2 or name == "embedding"]
+        self.optimizers = [Muon(matrices, plan.muon_rate, self.pool), torch.optim.AdamW(others, plan.adam_rate, betas=(0.9, 0.98), weight_decay=0.0)]
+        self.batches = [Batches(Corpus(plan.seed), tokenizer, task, plan.batch_tokens) for task in FIELDS]
+        self.step = self.tokens = 0
+
+    def restore(self, checkpoint: Path) -> None:
+        """Goes on from a checkpoint."""
         state = torch.load(checkpoint)
-        network.load_state_dict(state["network"])
-        for optimizer, saved in zip(optimizers, state["optimizers"]):
+        self.network.load_state_dict(state["network"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved)
-        start = state["step"]
-        for queue in batches:
-            queue.skip(start)
+        self.step = state["step"]
+        for queue in self.batches:
+            queue.skip(self.step)
+
+    def save(self, path: Path) -> None:
+        """Writes everything that the next step needs."""
+        state = {"network": self.network.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in self.optimizers], "step": self.step}
+        torch.save(state, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+
+    def advance(self) -> list[float]:
+        """One step; the losses of the answers, task by task."""
+        share = self.plan.rate(self.step)
+        for optimizer, full in zip(self.optimizers, (self.plan.muon_rate, self.plan.adam_rate)):
+            optimizer.param_groups[0]["lr"] = full * share
+        examples = [queue.next() for queue in self.batches]
+        self.tokens += sum(len(ids) for batch in examples for ids, _ in batch)
+        results = list(self.pool.map(self._gradients, examples))
+        for parameter, *gradients in zip(self.parameters, *(gradients for gradients, _ in results)):
+            parameter.grad = sum(gradients[1:], gradients[0])
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.step += 1
+        return [loss for _, loss in results]
+
+    def _gradients(self, examples) -> tuple[list[Tensor], float]:
+        torch.set_num_threads(1)
+        loss, on_answer = loss_of(self.network, examples, self.pad, self.plan.prompt_weight if self.step < self.plan.prompt_steps else 0.0)
+        return list(torch.autograd.grad(loss, self.parameters)), on_answer.item()
+
+
+def train(plan: Plan, shape: Shape, tokenizer, folder: Path) -> None:
+    """Trains from the last checkpoint in the folder, or from nothing, and logs to `training.jsonl`."""
+    run, checkpoint = Run(plan, shape, tokenizer), folder / "checkpoint.pt"
+    if checkpoint.exists():
+        run.restore(checkpoint)
     with (folder / "training.jsonl").open("a") as log:
-        log.write(json.dumps({"plan": asdict(plan), "shape": asdict(shape), "from_step": start, "parameters": sum(p.numel() for p in network.parameters())}) + "\n")
-        began, tokens, smooth = time.time(), 0, [None, None]
-        for step in range(start, plan.steps):
-            for optimizer, full in zip(optimizers, (plan.muon_rate, plan.adam_rate)):
-                optimizer.param_groups[0]["lr"] = full * plan.rate(step)
-                optimizer.zero_grad()
-            for i, queue in enumerate(batches):
-                examples = queue.next()
-                loss, on_answer = loss_of(network, examples, pad, plan.prompt_weight if step < plan.prompt_steps else 0.0)
-                loss.backward()
-                tokens += sum(len(ids) for ids, _ in examples)
-                smooth[i] = on_answer.item() if smooth[i] is None else 0.95 * smooth[i] + 0.05 * on_answer.item()
-            for optimizer in optimizers:
-                optimizer.step()
-            if (step + 1) % 20 == 0:
-                line = {"step": step + 1, "ticket": round(smooth[0], 4), "invoice": round(smooth[1], 4), "tokens": tokens, "seconds": round(time.time() - began)}
+        header = {"plan": asdict(plan), "shape": asdict(shape), "from_step": run.step, "parameters": sum(p.numel() for p in run.parameters)}
+        log.write(json.dumps(header) + "\n")
+        began, smooth = time.time(), None
+        while run.step < plan.steps:
+            losses = run.advance()
+            smooth = losses if smooth is None else [0.95 * old + 0.05 * new for old, new in zip(smooth, losses)]
+            if run.step % 20 == 0:
+                line = {"step": run.step, **{task: round(loss, 4) for task, loss in zip(FIELDS, smooth)}, "tokens": run.tokens, "seconds": round(time.time() - began)}
                 log.write(json.dumps(line) + "\n")
                 log.flush()
-            if (step + 1) % plan.checkpoint_every == 0 or step + 1 in (plan.stable_steps, plan.steps):
-                save(network, optimizers, step + 1, checkpoint)
-                if step + 1 == plan.stable_steps:
-                    save(network, optimizers, step + 1, folder / "stable.pt")
-    return network
-
-
-def save(network: Network, optimizers, step: int, path: Path) -> None:
-    """Everything that the next step needs."""
-    state = {"network": network.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers], "step": step}
-    torch.save(state, path.with_suffix(".part"))
-    path.with_suffix(".part").replace(path)
+            if run.step % plan.checkpoint_every == 0 or run.step == plan.steps:
+                run.save(checkpoint)
+            if run.step == plan.stable_steps:
+                run.save(folder / "stable.pt")
