@@ -141,6 +141,7 @@ fn optimise(wasm: &Path, profile: Profile) -> Result<()> {
 fn package() -> Result<()> {
     let pkg = shell::root().join("pkg");
     let mut stamp = stamp("package")?.path(&shell::root().join("package-lock.json"))?;
+    stamp = stamp.path(&shell::root().join("models/desk/desk.gguf"))?;
     let entries = fs::read_dir(&pkg).context("cannot list pkg")?;
     let mut inputs = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     inputs.sort();
