@@ -26,7 +26,10 @@ pub fn train(mut args: Args) -> Result<()> {
         shell::progress("the vocabulary");
         shell::run(&mut pipeline(&python, "vocabulary", &run))?;
     }
-    shell::progress(format_args!("training; {} tells how far it is", shell::relative(&run.join("training.jsonl"))));
+    shell::progress(format_args!(
+        "training; {} tells how far it is",
+        shell::relative(&run.join("training.jsonl"))
+    ));
     shell::run(pipeline(&python, "train", &run).args(plan))?;
     shell::run(&mut pipeline(&python, "export", &run))?;
     println!("{}", shell::relative(&run.join("desk.gguf")));
@@ -76,9 +79,14 @@ fn python(environment: &Path) -> Result<PathBuf> {
     let python = environment.join("bin/python");
     let requirements = shell::root().join("models/desk/requirements.txt");
     if !python.is_file() {
-        shell::progress(format_args!("Python packages into {} (some gigabytes)", shell::relative(environment)));
+        shell::progress(format_args!(
+            "Python packages into {} (some gigabytes)",
+            shell::relative(environment)
+        ));
         shell::run(shell::program("python3").args(["-m", "venv"]).arg(environment))?;
     }
-    shell::run(shell::program(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(requirements))?;
+    shell::run(
+        shell::program(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(requirements),
+    )?;
     Ok(python)
 }

@@ -32,8 +32,8 @@ class Plan:
     """How long and how fast."""
 
     seed: int = 1
-    stable_steps: int = 1600
-    decay_steps: int = 500
+    stable_steps: int = 3000
+    decay_steps: int = 1200
     warmup_steps: int = 40
     batch_tokens: int = 1536
     muon_rate: float = 0.02
