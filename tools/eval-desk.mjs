@@ -31,11 +31,18 @@ const sets = {
 };
 const offTopic = read("offtopic.jsonl");
 
+/** Runs in the page: loads the model and reads one message; the milliseconds from nothing to the first token. */
+async function open({ model, message }) {
+  const [{ load }, { tasks }] = await Promise.all([import("/pkg/index.js"), import("/pkg/desk.js")]);
+  const started = performance.now();
+  globalThis.desk = await load(model, { backend: "cpu", threads: 1, cache: "none" });
+  await globalThis.desk.chat.completions.create({ ...tasks.ticket.request(message), max_tokens: 1 });
+  return performance.now() - started;
+}
+
 /** Runs in the page: one form for each text, and how long it took. */
-async function fill({ model, task, texts }) {
-  const { load } = await import("/pkg/index.js");
+async function fill({ task, texts }) {
   const { tasks } = await import("/pkg/desk.js");
-  globalThis.desk ??= await load(model, { backend: "cpu", threads: 1, cache: "none" });
   const answers = [];
   for (const text of texts) {
     try {
@@ -52,7 +59,8 @@ const models = values.model === undefined ? [] : [values.model];
 const { page, close } = await openPackagePage({ models });
 try {
   const model = values.model === undefined ? "embedded:desk" : `models/${encodeURIComponent(values.model.split("/").at(-1))}`;
-  const ask = (task, texts) => page.evaluate(fill, { model, task, texts });
+  const ask = (task, texts) => page.evaluate(fill, { task, texts });
+  const firstTokenMs = await page.evaluate(open, { model, message: offTopic[0].text });
   const scores = {};
   const wrong = {};
   const speeds = [];
@@ -65,10 +73,11 @@ try {
   }
   const offTopicConfidence = meanConfidence(await ask("ticket", offTopic.map(({ text }) => text)));
   const tokensPerSecond = speeds.toSorted((a, b) => a - b)[Math.floor(speeds.length / 2)];
-  if (values.json) console.log(JSON.stringify({ scores, offTopicConfidence, tokensPerSecond, mistakes: wrong }, null, 2));
+  if (values.json) console.log(JSON.stringify({ scores, offTopicConfidence, firstTokenMs, tokensPerSecond, mistakes: wrong }, null, 2));
   else {
     console.log(table(scores));
     console.log(`\nMean confidence on ${offTopic.length} off-topic texts, read as tickets: ${offTopicConfidence.toFixed(3)}`);
+    console.log(`From nothing to the first token: ${firstTokenMs.toFixed(0)} ms`);
     console.log(`Median decode speed, one thread: ${tokensPerSecond.toFixed(0)} tokens/s`);
     if (values.mistakes) for (const [name, lines] of Object.entries(wrong)) console.log(`\n${name}\n${lines.map((line) => `- ${line}`).join("\n")}`);
   }

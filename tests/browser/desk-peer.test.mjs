@@ -36,7 +36,7 @@ test("wllama writes the same forms, token by token", { skip: !existsSync(peer) &
   const texts = await page.evaluate(answers, { asked, model: "/pkg/models/desk.gguf" });
   assert.equal(texts.length, 10);
   for (const [ours, theirs] of texts) {
-    assert.match(ours, /^\{.*\}$/u);
+    assert.match(ours, /^\{"/u);
     assert.equal(ours, theirs);
   }
 });

@@ -32,6 +32,8 @@ pub fn train(mut args: Args) -> Result<()> {
     ));
     shell::run(pipeline(&python, "train", &run).args(plan))?;
     shell::run(&mut pipeline(&python, "export", &run))?;
+    // What the generator keeps from training changes with its data, and so do the sets that are made of it.
+    shell::run(&mut pipeline(&python, "held-out", &shell::root().join("models/desk/eval")))?;
     println!("{}", shell::relative(&run.join("desk.gguf")));
     Ok(())
 }

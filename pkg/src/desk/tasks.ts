@@ -41,7 +41,9 @@ export interface FormSchema {
 const text = (maxLength: number): Record<string, unknown> => ({ type: "string", maxLength });
 const textOrNull = (maxLength: number): Record<string, unknown> => ({ anyOf: [text(maxLength), { type: "null" }] });
 const day = { type: "string", pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" };
-const amountOrNull = { type: ["number", "null"] };
+// Bounds, because the digits of a number have no other end.
+const amount = { type: "number", minimum: -999_999_999, maximum: 999_999_999 };
+const amountOrNull = { anyOf: [amount, { type: "null" }] };
 
 /** All fields are required and in this order, which is the one that the model writes. */
 const form = (properties: Record<string, Record<string, unknown>>): FormSchema => ({
@@ -82,6 +84,6 @@ export const invoiceText: TaskText = {
     currency: { type: "string", pattern: "^[A-Z]{3}$" },
     net: amountOrNull,
     tax: amountOrNull,
-    total: { type: "number" },
+    total: amount,
   }),
 };
