@@ -2,7 +2,7 @@
 
 import random
 import string
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -53,7 +53,10 @@ class Invoice:
     receipt: bool
     date_form: str = ""
     grouped: bool = True
-    extra: dict = field(default_factory=dict)
+    # The only item's amount is the net sum, which has no line of its own.
+    net_in_items: bool = False
+    # The line of the due date, where it stands below the totals.
+    late_due: str | None = None
 
 
 class InvoiceMaker:
@@ -74,6 +77,8 @@ class InvoiceMaker:
             styles = rng.choice(META_STYLES), rng.choice(ITEM_STYLES), rng.choice(TOTAL_STYLES)
             if layout_is_held_out(*styles) == self.held_out:
                 break
+        single = len(invoice.goods) == 1 and styles[1] != "none" and invoice.tax is not None
+        invoice.net_in_items = single and rng.random() < 0.35
         text = Page(rng, locale, invoice, self.grammar).render(*styles)
         amount = lambda value: None if value is None else float(value)  # noqa: E731
         return text, {
@@ -228,7 +233,7 @@ class Page:
             colon = rng.choice([": ", ": ", ":", " : "])
             lines = [f"{label}{colon}{value}" for label, value in pairs]
         if invoice.due and style in ("lines", "title", "lines_plain") and rng.random() < 0.3:
-            invoice.extra["late_due"] = lines.pop()
+            invoice.late_due = lines.pop()
         for line in self._distractors():
             lines.insert(rng.randint(0, len(lines)) if style in ("lines", "dots", "lines_plain") else len(lines), line)
         return lines
@@ -255,7 +260,7 @@ class Page:
     def _totals(self, style: str) -> list[str]:
         rng, invoice = self.rng, self.invoice
         pairs = []
-        if invoice.net is not None:
+        if invoice.net is not None and not invoice.net_in_items:
             pairs.append((self._label("net"), invoice.net))
         if invoice.tax is not None:
             pairs.append((self._label("tax"), invoice.tax))
@@ -283,8 +288,8 @@ class Page:
 
     def _foot(self) -> list[str]:
         rng, invoice, lines = self.rng, self.invoice, []
-        if "late_due" in invoice.extra:
-            lines.append(invoice.extra["late_due"])
+        if invoice.late_due:
+            lines.append(invoice.late_due)
         pool = ["Thank you for your business!", "Thank you!", f"IBAN {rng.choice(['DE', 'FR', 'GB', 'NL'])}{_digits(rng, 16)}", "Terms: 30 days net", "Please transfer within 14 days.", "Paid by card", "cash",
                 f"VISA **** {_digits(rng, 4)}", f"Card {_digits(rng, 4)}", "Merci de votre visite", "Vielen Dank!", "Paid with thanks", "No refunds.", f"Bank: {_digits(rng, 8)}", "Page 1 of 1", "Gracias por su compra",
                 "E. & O.E.", "thx", f"Questions? call {_digits(rng, 7)}", "Payment by direct debit", "Reverse charge", "Net 30"]
