@@ -244,6 +244,20 @@ fn a_form_can_be_asked_for_again() {
     assert!(first.iter().all(|text| (5..10).contains(&text.len())), "{first:?}");
 }
 
+#[test]
+fn the_order_of_properties_is_the_schemas() {
+    let model = tiny();
+    let one_and_two = |first: &str, second: &str| {
+        let properties = json!({ first: { "const": 1 }, second: { "const": 1 } });
+        let format = schema(
+            json!({ "type": "object", "properties": properties, "required": ["a", "b"], "additionalProperties": false }),
+        );
+        let text = only(generate(&model, &format, &json!({})).unwrap()).text;
+        text.find('a') < text.find('b')
+    };
+    assert_eq!([one_and_two("a", "b"), one_and_two("b", "a"), one_and_two("a", "b")], [true, false, true]);
+}
+
 /// The mask of a vocabulary of 49,152 tokens, under schemas from the wild.
 #[test]
 fn masks_are_quick() {

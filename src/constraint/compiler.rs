@@ -25,8 +25,9 @@ pub struct Compiler {
     tokenizer: Arc<Tokenizer>,
     /// Made when the first constraint is asked for: many models never see one.
     factory: OnceCell<ParserFactory>,
-    /// The last few, most recent first, none of them begun.
-    kept: RefCell<VecDeque<(ConstraintSource, Constraint)>>,
+    /// The last few, most recent first, none of them begun; each with its source as it is written, for the order of
+    /// properties counts and equality of schemas does not see it.
+    kept: RefCell<VecDeque<(String, Constraint)>>,
 }
 
 impl Compiler {
@@ -53,7 +54,8 @@ impl Compiler {
 
     fn recall(&self, source: &ConstraintSource) -> Option<Result<Constraint>> {
         let mut kept = self.kept.borrow_mut();
-        let at = kept.iter().position(|(known, _)| known == source)?;
+        let written = format!("{source:?}");
+        let at = kept.iter().position(|(known, _)| *known == written)?;
         let found = kept.remove(at)?;
         let constraint = found.1.restarted();
         kept.push_front(found);
@@ -87,7 +89,7 @@ impl Compiler {
         // What accepts nothing at all is found out now; and the first mask is computed.
         constraint.matcher.compute_mask_or_eos().map_err(|error| constraint.blame.error(error))?;
         let mut kept = self.kept.borrow_mut();
-        kept.push_front((source.clone(), constraint.restarted()?));
+        kept.push_front((format!("{source:?}"), constraint.restarted()?));
         kept.truncate(KEPT);
         Ok(constraint)
     }
