@@ -84,6 +84,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_command_is_about_stands_first() {
+        let mut about = args("desk --json");
+        assert_eq!(about.word().as_deref(), Some("desk"));
+        assert!(about.flag("--json"));
+        assert_eq!(about.word(), None);
+        assert_eq!(args("--json desk").word(), None);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let message = |outcome: Result<()>| format!("{:#}", outcome.unwrap_err());
         assert!(message(args("--prot 81").finish()).contains("--prot"));
