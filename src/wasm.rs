@@ -132,6 +132,16 @@ impl WasmModel {
         })
     }
 
+    /// Vectors of texts; resolves to an Embeddings JSON.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn embed(&self, params: String, signal: AbortSignal) -> js_sys::Promise {
+        let model = Rc::clone(&self.model);
+        wasm_bindgen_futures::future_to_promise(async move {
+            let work = async { model.embed(&parse(&params)?, &cancel(&signal)).await };
+            Ok(JsValue::from(text(&work.await.map_err(thrown)?)))
+        })
+    }
+
     /// Scores a text or ids, given as JSON; resolves to a Score JSON.
     #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
     pub fn score(&self, input: String, signal: AbortSignal) -> js_sys::Promise {

@@ -9,6 +9,7 @@ export type Part = string | Blob;
 /** Calls that the worker carries out, with what they take and give. `generate` also sends events when asked to. */
 export interface Methods {
   generate(request: string): string;
+  embed(params: string): string;
   tokenize(text: string, options: string): Uint32Array;
   detokenize(ids: Uint32Array): string;
   countTokens(input: string, options: string): number;

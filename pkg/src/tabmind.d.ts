@@ -15,6 +15,7 @@ export class WasmModel {
   static estimate(parts: (string | Blob)[], optionsJson: string, signal: AbortSignal): Promise<string>;
   info(): string;
   generate(requestJson: string, onEvent: (json: string) => void, signal: AbortSignal): Promise<string>;
+  embed(paramsJson: string, signal: AbortSignal): Promise<string>;
   tokenize(text: string, optionsJson: string): Uint32Array;
   detokenize(ids: Uint32Array): string;
   countTokens(inputJson: string, optionsJson: string): number;

@@ -88,6 +88,8 @@ async function run(call: Call, eventsFor: number | undefined, signal: AbortSigna
       return model.tokenize(...call.args);
     case "detokenize":
       return model.detokenize(...call.args);
+    case "embed":
+      return model.embed(...call.args, signal);
     case "score":
       return model.score(...call.args, signal);
     case "countTokens":

@@ -38,7 +38,7 @@ test("the public names", async () => {
 
 test("the tarball's files", { skip: !existsSync(join(dist, "tabmind_bg.wasm")) && "the wasm is not built" }, () => {
   const [{ files, size }] = JSON.parse(execFileSync("npm", ["pack", "--dry-run", "--json"], { cwd: pkg, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
-  const sources = ["cache", "connection", "desk", "desk/confidence", "desk/tasks", "engine", "errors", "fetch", "index", "load", "openai", "protocol", "request", "run-tools", "seal", "stream", "types/cache", "types/chat", "types/engine", "worker"];
+  const sources = ["cache", "connection", "desk", "desk/confidence", "desk/tasks", "embeddings", "engine", "errors", "fetch", "index", "load", "openai", "protocol", "request", "run-tools", "seal", "stream", "types/cache", "types/chat", "types/engine", "worker"];
   const expected = ["README.md", "package.json", "dist/tabmind.js", "dist/tabmind_bg.wasm", "dist/models/desk.gguf", ...sources.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`])];
   assert.deepEqual(files.map(({ path }) => path).toSorted(), expected.toSorted());
   assert.ok(size < 5.6e6, `${size} bytes packed`);

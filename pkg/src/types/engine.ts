@@ -7,6 +7,8 @@ import type {
   Completion,
   CompletionChunk,
   CompletionParams,
+  EmbeddingParams,
+  EmbeddingResponse,
   Tool,
 } from "./chat.js";
 
@@ -203,6 +205,12 @@ export interface TemplateOptions {
   addGenerationPrompt?: boolean;
 }
 
+/** Vectors in OpenAI's shape, of models that are made for it (BERT-like encoders). */
+export interface Embeddings {
+  create(params: EmbeddingParams & { encoding_format: "base64" }, options?: CallOptions): Promise<EmbeddingResponse<string>>;
+  create(params: EmbeddingParams & { encoding_format?: "float" }, options?: CallOptions): Promise<EmbeddingResponse>;
+}
+
 /** What a model thinks of a text. The first token, which nothing precedes, is in neither list. */
 export interface Score {
   ids: number[];
@@ -217,6 +225,7 @@ export interface Engine {
   readonly info: EngineInfo;
   readonly chat: { readonly completions: ChatCompletions };
   readonly completions: Completions;
+  readonly embeddings: Embeddings;
   /** Chats until the model calls no more tools, and carries out what it calls. */
   runTools(params: RunToolsParams, options?: CallOptions): Promise<RunToolsResult>;
   /** Token ids of `text`; by default without BOS/EOS, and with markers such as `</s>` taken as plain text. */
