@@ -2,13 +2,16 @@
 //!
 //! - [`NaiveEngine`]: the kernels' naive twins on dequantised f32 weights, the oracle of the others.
 //! - [`CpuEngine`]: repacked weights, integer dot products, SIMD.
+//! - [`GpuEngine`]: WebGPU kernels, in a browser or on Vulkan.
 //!
 //! All implement the same ops and know nothing of any model.
 
 mod cpu;
+mod gpu;
 mod naive;
 
 pub use cpu::{CpuEngine, matrix_bytes};
+pub use gpu::{Adapter, GpuEngine};
 pub use naive::NaiveEngine;
 
 use crate::error::Result;
@@ -89,6 +92,8 @@ pub enum AnyEngine {
     Naive(NaiveEngine),
     /// SIMD on the CPU.
     Cpu(CpuEngine),
+    /// WebGPU.
+    Gpu(GpuEngine),
 }
 
 /// Calls the same method on whichever engine it is.
@@ -97,8 +102,27 @@ macro_rules! each {
         match $self {
             AnyEngine::Naive($engine) => $call,
             AnyEngine::Cpu($engine) => $call,
+            AnyEngine::Gpu($engine) => $call,
         }
     };
+}
+
+impl AnyEngine {
+    /// The GPU, if one executes.
+    pub fn adapter(&self) -> Option<&Adapter> {
+        match self {
+            AnyEngine::Gpu(engine) => Some(engine.adapter()),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => None,
+        }
+    }
+
+    /// Bytes of GPU memory.
+    pub fn gpu_bytes(&self) -> usize {
+        match self {
+            AnyEngine::Gpu(engine) => engine.allocated_bytes(),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => 0,
+        }
+    }
 }
 
 impl WeightSink for AnyEngine {

@@ -164,7 +164,7 @@ impl Model {
     /// # Errors
     /// As [`Model::load`], but for what only the weights can show; that a model does not fit is no error.
     pub async fn estimate(parts: &[Box<dyn Source>], options: &LoadOptions) -> Result<Estimate> {
-        options.backend()?;
+        let (backend, _) = options.backend()?;
         let gguf = ModelFiles::read(parts).await?.table;
         let quantize = options.quantize.map(Into::into);
         let draft = Draft::new(Spec::read(&gguf)?, &gguf, options.context_length, quantize)?;
@@ -176,7 +176,7 @@ impl Model {
             download_bytes: gguf.total_bytes,
             memory_bytes: draft.budget.with(context_length),
             context_length,
-            backend: "cpu".into(),
+            backend: backend.name().into(),
             cached: false,
         })
     }
@@ -344,6 +344,11 @@ impl Model {
         Ok(Score { ids: ids.into_iter().skip(1).collect(), logprobs, perplexity: (-mean).exp() })
     }
 
+    /// Bytes of GPU memory; `None` while a request runs.
+    pub fn gpu_bytes(&self) -> Option<usize> {
+        self.runner.try_lock().ok().map(|runner| runner.network.gpu_bytes())
+    }
+
     /// Tokens of all conversations that need not be computed again; `None` while a request runs.
     pub fn cached_tokens(&self) -> Option<usize> {
         self.runner.try_lock().ok().map(|runner| runner.cache.len())
@@ -376,7 +381,7 @@ impl LoadOptions {
     /// The engine to use, and why.
     ///
     /// # Errors
-    /// `webgpu_unavailable`, `invalid_request` for options that nothing implements.
+    /// `invalid_request` for options that nothing implements.
     fn backend(&self) -> Result<(Backend, &'static str)> {
         use crate::request::{BackendChoice, BuildChoice};
         if self.build == Some(BuildChoice::Relaxed) {
@@ -389,12 +394,11 @@ impl LoadOptions {
             bail!(InvalidRequest, "seal is not supported yet");
         }
         match self.backend {
-            Some(BackendChoice::Webgpu) => {
-                Err(Error::new(ErrorKind::WebgpuUnavailable, "this version has no WebGPU engine yet")
-                    .with_hint("Leave the backend option out, or set it to \"cpu\"."))
-            }
+            Some(BackendChoice::Webgpu) => Ok((Backend::Gpu, "asked for")),
             Some(BackendChoice::Cpu) => Ok((Backend::Cpu, "asked for")),
-            Some(BackendChoice::Auto) | None => Ok((Backend::Cpu, "this version has only the CPU engine")),
+            Some(BackendChoice::Auto) | None => {
+                Ok((Backend::Cpu, "WebGPU runs where it is asked for, until it is tuned"))
+            }
         }
     }
 }

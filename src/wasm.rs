@@ -157,7 +157,8 @@ impl WasmModel {
     /// EngineStats JSON.
     pub fn stats(&self) -> String {
         let heap_bytes = core::arch::wasm32::memory_size(0) * 65536;
-        json!({ "heapBytes": heap_bytes, "gpuBytes": 0, "cachedTokens": self.model.cached_tokens() })
+        let gpu_bytes = self.model.gpu_bytes();
+        json!({ "heapBytes": heap_bytes, "gpuBytes": gpu_bytes, "cachedTokens": self.model.cached_tokens() })
             .to_string()
     }
 

@@ -109,6 +109,8 @@ export interface EngineInfo {
 export interface EngineStats {
   /** Bytes of wasm memory, which never shrinks while the engine is open. */
   heapBytes: number;
+  /** Bytes of GPU memory that the engine asked for: 0 on the CPU; null while a call runs. */
+  gpuBytes: number | null;
   /** Tokens of all conversations that are held, so that a call that begins alike need not compute them again; null while one runs. */
   cachedTokens: number | null;
   [counter: string]: number | null;
