@@ -1,20 +1,31 @@
 //! The loop: prefill → sample → detokenise → stop. Written once, asynchronous, and left to its caller between steps.
 
 mod answer;
+mod guide;
+mod outcome;
+mod writer;
 
-use serde::Serialize;
+pub use guide::Constraints;
+pub use outcome::{CallDelta, Choice, Delta, Event, FinishReason, Outcome, Timings, ToolCall};
+
 use web_time::Instant;
 
 use answer::Answer;
+use guide::Guide;
+use writer::Writer;
 
 use crate::cancel::Cancel;
-use crate::constraint::{Compiler, Constraint, ConstraintTimings};
+use crate::chat::calls::{AnswerParser, CallFormat};
+use crate::chat::tools::Tools;
+use crate::constraint::ConstraintTimings;
 use crate::error::Result;
+use crate::logprobs::TokenLogprob;
 use crate::network::Network;
 use crate::prefix_cache::PrefixCache;
 use crate::request::Common;
+use crate::score;
 use crate::task::Pace;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Detokenizer, Tokenizer};
 
 /// First piece of a prompt; later ones grow or shrink with the time it took.
 const FIRST_CHUNK: usize = 32;
@@ -22,93 +33,6 @@ const FIRST_CHUNK: usize = 32;
 const MAX_CHUNK: usize = 256;
 /// An abort takes effect within about two pieces: they are made to last this long, in milliseconds.
 const CHUNK_MS: std::ops::Range<u128> = 40..160;
-
-/// Why an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FinishReason {
-    /// An end-of-generation token, a stop string, or nothing that the answer's form lets follow.
-    Stop,
-    /// `max_tokens`, or the end of the context.
-    Length,
-}
-
-/// What happens while an answer is made.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Event {
-    /// The request is valid and work begins.
-    Start {
-        /// Tokens of the prompt.
-        prompt_tokens: usize,
-        /// Those of them that need not be computed.
-        cached_tokens: usize,
-    },
-    /// More text.
-    Delta {
-        /// Which answer.
-        index: usize,
-        /// Whole characters.
-        text: String,
-        /// Tokens since the last delta.
-        token_ids: Vec<u32>,
-    },
-    /// An answer is complete.
-    Finish {
-        /// Which answer.
-        index: usize,
-        /// Why.
-        finish_reason: FinishReason,
-    },
-}
-
-/// One answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Choice {
-    /// Which one.
-    pub index: usize,
-    /// Its text.
-    pub text: String,
-    /// Its tokens, the end-of-generation token not included.
-    pub token_ids: Vec<u32>,
-    /// Why it ended.
-    pub finish_reason: FinishReason,
-}
-
-/// How long the parts took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Timings {
-    /// Tokens of the prompt that were computed.
-    pub prompt_tokens: usize,
-    /// Time for them.
-    pub prompt_ms: f64,
-    /// Their rate.
-    pub prompt_per_second: f64,
-    /// Tokens of all answers.
-    pub completion_tokens: usize,
-    /// Time for them, without the prompt's.
-    pub decode_ms: f64,
-    /// Rate of the tokens that needed a pass of their own.
-    pub decode_per_second: f64,
-    /// From the start of the work to the first token.
-    pub first_token_ms: f64,
-    /// What the form of the answer cost, if one was asked for; part of the other times.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub constraint: Option<ConstraintTimings>,
-}
-
-/// All answers to one request.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    /// The answers.
-    pub choices: Vec<Choice>,
-    /// Tokens of the prompt.
-    pub prompt_tokens: usize,
-    /// Those that came from the cache.
-    pub cached_tokens: usize,
-    /// Times.
-    pub timings: Timings,
-}
 
 /// What the loop works with.
 pub struct Generator<'a> {
@@ -118,47 +42,110 @@ pub struct Generator<'a> {
     pub cache: &'a mut PrefixCache,
     /// Ids to text.
     pub tokenizer: &'a Tokenizer,
-    /// What gives answers a form.
-    pub compiler: &'a Compiler,
     /// Raised by the caller.
     pub cancel: &'a Cancel,
     /// Told what happens.
     pub on_event: &'a mut dyn FnMut(Event),
 }
 
-/// Where the text of an answer begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextStart {
-    /// After a prompt: a leading space belongs to the answer.
-    Continues,
-    /// With the prompt itself, which is echoed.
-    EchoesPrompt,
+/// What kind of answer is made.
+#[derive(Clone)]
+pub enum Kind<'a> {
+    /// A prompt's continuation; `echo` puts the prompt before it.
+    Completion {
+        /// Whether the prompt comes first.
+        echo: bool,
+    },
+    /// A message.
+    Chat {
+        /// The prompt as text: it may end in thoughts that it opened.
+        prompt: &'a str,
+        /// How calls are written, and what can be called.
+        calls: Option<(&'static CallFormat, &'a Tools)>,
+        /// Control tokens that tell the parts of a message from each other.
+        shown: &'a [u32],
+    },
 }
 
-impl Generator<'_> {
-    /// Answers `prompt`, which has at least one token and leaves room for another.
+/// A request, ready to be carried out.
+pub struct Job<'a> {
+    /// The prompt's tokens: at least one, and there is room for another.
+    pub prompt: &'a [u32],
+    /// What all requests have.
+    pub common: &'a Common,
+    /// What kind of answer is made.
+    pub kind: Kind<'a>,
+    /// What it must look like.
+    pub constraints: &'a Constraints,
+}
+
+impl<'g> Generator<'g> {
+    /// Carries out a request; `timings` say what its constraints took to compile.
     ///
     /// # Errors
     /// `aborted`, what the network fails with, and what the constraint does; the cache stays usable.
-    pub async fn run(&mut self, prompt: &[u32], common: &Common, start: TextStart) -> Result<Outcome> {
+    pub async fn run(&mut self, job: &Job<'_>, compiled: Option<ConstraintTimings>) -> Result<Outcome> {
         let mut pace = Pace::start();
         let begun = Instant::now();
-        let mut timings = Timings::default();
-        let constraint = self.constraint(common, &mut timings)?;
-        let cached_tokens = self.cache.begin(prompt, self.network)?;
-        (self.on_event)(Event::Start { prompt_tokens: prompt.len(), cached_tokens });
+        let mut timings = Timings { constraint: compiled, ..Timings::default() };
+        let echoed = self.echoed(job).await?;
+        let cached_tokens = self.cache.begin(job.prompt, self.network)?;
+        (self.on_event)(Event::Start { prompt_tokens: job.prompt.len(), cached_tokens });
         let mut choices = Vec::new();
-        for index in 0..common.choices {
-            let constraint = constraint.as_ref().map(Constraint::restarted).transpose()?;
-            let answer = Answer::new(index, self.tokenizer, common, constraint, start, prompt);
-            choices.push(self.answer(answer, prompt, begun, &mut timings, &mut pace).await?);
+        for index in 0..job.common.choices {
+            let writer = self.writer(index, job, &echoed);
+            let guide = Guide::new(job.constraints)?;
+            let answer = Answer::new(index, self.tokenizer, job.common, guide, writer, job.prompt);
+            choices.push(self.answer(answer, job.prompt, begun, &mut timings, &mut pace).await?);
         }
         timings.completion_tokens = choices.iter().map(|choice| choice.token_ids.len()).sum();
         timings.prompt_per_second = rate(timings.prompt_tokens, timings.prompt_ms);
         // The first token of each answer comes from the prompt's logits.
         let decoded = timings.completion_tokens.saturating_sub(choices.len());
         timings.decode_per_second = rate(decoded, timings.decode_ms);
-        Ok(Outcome { choices, prompt_tokens: prompt.len(), cached_tokens, timings })
+        Ok(Outcome { choices, prompt_tokens: job.prompt.len(), cached_tokens, timings })
+    }
+
+    /// Probabilities of the prompt's tokens, if they are wanted.
+    async fn echoed(&mut self, job: &Job<'_>) -> Result<Vec<TokenLogprob>> {
+        let (Kind::Completion { echo: true }, Some(top)) = (&job.kind, job.common.top_logprobs) else {
+            return Ok(Vec::new());
+        };
+        let tokenizer = self.tokenizer;
+        let mut logprobs: Vec<TokenLogprob> =
+            job.prompt.first().map(|&id| TokenLogprob::first(id, tokenizer)).into_iter().collect();
+        let each = |logits: &[f32], id| logprobs.push(TokenLogprob::new(logits, id, top, tokenizer));
+        score::predictions(self.network, self.cache, job.prompt, self.cancel, each).await?;
+        Ok(logprobs)
+    }
+
+    fn writer<'j>(&self, index: usize, job: &Job<'j>, echoed: &[TokenLogprob]) -> Writer<'j>
+    where
+        'g: 'j,
+    {
+        let Job { common, prompt, .. } = job;
+        let tokenizer: &'j Tokenizer = self.tokenizer;
+        let wants_logprobs = common.top_logprobs.is_some();
+        match &job.kind {
+            Kind::Completion { echo: false } => Writer::new(
+                index,
+                Detokenizer::continuing(tokenizer, true),
+                &common.stop,
+                None,
+                wants_logprobs,
+            ),
+            Kind::Completion { echo: true } => {
+                let detokenizer = Detokenizer::at_start(tokenizer, true);
+                let mut writer = Writer::new(index, detokenizer, &common.stop, None, wants_logprobs);
+                writer.echo(prompt, echoed.to_vec());
+                writer
+            }
+            Kind::Chat { prompt, calls, shown } => {
+                let detokenizer = Detokenizer::continuing(tokenizer, true).showing(shown);
+                let parser = AnswerParser::new(*calls, prompt);
+                Writer::new(index, detokenizer, &common.stop, Some(parser), wants_logprobs)
+            }
+        }
     }
 
     /// Makes one answer; `begun` is when the request was.
@@ -206,14 +193,6 @@ impl Generator<'_> {
         timings.decode_ms += milliseconds(decode);
         answer.account(timings);
         Ok(answer.finish(finish_reason, self.on_event))
-    }
-
-    /// The constraint of all answers, before anything is computed.
-    fn constraint(&self, common: &Common, timings: &mut Timings) -> Result<Option<Constraint>> {
-        let Some(demand) = &common.constraint else { return Ok(None) };
-        let constraint = self.compiler.compile(&demand.source, demand.field)?;
-        timings.constraint = Some(constraint.timings());
-        Ok(Some(constraint))
     }
 
     /// Runs `pending`, which is emptied, after what the cache holds; `logits` becomes the last one's.
@@ -268,6 +247,9 @@ impl Generator<'_> {
         answer: &mut Answer<'_>,
         pending: &mut Vec<u32>,
     ) -> Result<Option<FinishReason>> {
+        if answer.follow()? {
+            return Ok(Some(FinishReason::Stop));
+        }
         let forced = answer.forced()?;
         let is_complete = answer.is_complete();
         for (at, &id) in forced.iter().enumerate() {
@@ -276,7 +258,8 @@ impl Generator<'_> {
                 return Ok(Some(end));
             }
         }
-        Ok(is_complete.then_some(FinishReason::Stop))
+        let is_over = answer.follow()? || is_complete;
+        Ok(is_over.then_some(FinishReason::Stop))
     }
 
     /// Takes one token, with which the text `is_complete` or not, into answer and `pending`; says how the answer
@@ -293,7 +276,7 @@ impl Generator<'_> {
             return Some(FinishReason::Stop);
         }
         let is_full = self.cache.active().len() + pending.len() > self.network.context_length;
-        (is_full || Some(answer.ids.len()) == answer.max_tokens).then_some(FinishReason::Length)
+        (is_full || Some(answer.len()) == answer.max_tokens).then_some(FinishReason::Length)
     }
 }
 

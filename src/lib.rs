@@ -29,6 +29,7 @@ pub mod session;
 
 pub mod constraint;
 pub mod generate;
+pub mod logprobs;
 pub mod request;
 pub mod sampler;
 mod score;

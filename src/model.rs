@@ -1,5 +1,7 @@
 //! The Rust API: load a model, generate, look inside.
 
+mod ask;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,15 +12,15 @@ use web_time::Instant;
 
 use crate::budget::{MEMORY_LIMIT, MemoryBytes};
 use crate::cancel::Cancel;
-use crate::chat::{self, ChatTemplate, TemplateInput};
+use crate::chat::Prompter;
 use crate::constraint::Compiler;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::files::ModelFiles;
-use crate::generate::{Event, Generator, Outcome, TextStart};
 use crate::info::Info;
+use crate::logprobs::log_sum;
 use crate::network::{Backend, Draft, Network};
 use crate::prefix_cache::PrefixCache;
-use crate::request::{ChatParams, LoadOptions, Prompt, Request};
+use crate::request::{LoadOptions, Prompt};
 use crate::score;
 use crate::source::{HashingSource, Source};
 use crate::spec::Spec;
@@ -50,8 +52,7 @@ pub enum Phase {
 pub struct Model {
     info: Info,
     tokenizer: Arc<Tokenizer>,
-    /// A template that does not compile is an error of the calls that need it, not of loading.
-    template: Result<Option<ChatTemplate>>,
+    prompter: Prompter,
     context_length: usize,
     compiler: Compiler,
     runner: Mutex<Runner>,
@@ -112,7 +113,7 @@ impl Model {
         let (parts, hash) = hashed(parts, options.sha256()?)?;
         let ModelFiles { table: gguf, tokenizer } = ModelFiles::read(&parts).await?;
         cancel.check()?;
-        let template = chat::template_of(&gguf.metadata, &tokenizer);
+        let prompter = Prompter::new(&gguf.metadata, &tokenizer);
         let total = gguf.total_bytes;
         on_progress(Progress { phase: Phase::Download, loaded: 0, total });
         let mut reported = Instant::now();
@@ -135,7 +136,7 @@ impl Model {
             );
         }
         let cache = PrefixCache::open(&mut network)?;
-        let mut info = Info::new(&gguf, &network, backend, reason, matches!(template, Ok(Some(_))));
+        let mut info = Info::new(&gguf, &network, backend, reason, prompter.has_template());
         if let Some(choice) =
             options.quantize.filter(|_| matches!(info.quantization.as_str(), "F32" | "F16" | "BF16"))
         {
@@ -153,7 +154,7 @@ impl Model {
             info,
             compiler: Compiler::new(Arc::clone(&tokenizer)),
             tokenizer,
-            template,
+            prompter,
             context_length,
             runner: Mutex::new(Runner { network, cache }),
         })
@@ -191,56 +192,6 @@ impl Model {
         &self.tokenizer
     }
 
-    /// Carries out a request, after those made before it.
-    ///
-    /// # Errors
-    /// `invalid_request`, `unsupported_schema`, `context_overflow`, `template_error`, `aborted`, `numeric_error`. The
-    /// model stays usable.
-    pub async fn generate(
-        &self,
-        request: &Request,
-        cancel: &Cancel,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<Outcome> {
-        let common = request.common(self.info.vocab_size)?;
-        let prompt = self.prompt(request)?;
-        let echo = matches!(request, Request::Completion(params) if params.echo == Some(true));
-        let start = if echo { TextStart::EchoesPrompt } else { TextStart::Continues };
-        let mut runner = self.runner.lock().await;
-        cancel.check()?;
-        let Runner { network, cache } = &mut *runner;
-        Generator { network, cache, tokenizer: &self.tokenizer, compiler: &self.compiler, cancel, on_event }
-            .run(&prompt, &common, start)
-            .await
-    }
-
-    /// The prompt's tokens, checked against vocabulary and context.
-    fn prompt(&self, request: &Request) -> Result<Vec<u32>> {
-        let ids = match request {
-            Request::Chat(params) => self.chat_ids(&self.chat_text(params)?)?,
-            Request::Completion(params) => match &params.prompt {
-                Prompt::Text(text) => {
-                    self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: true })?
-                }
-                Prompt::Ids(ids) => ids.clone(),
-            },
-        };
-        self.check_ids("prompt", &ids)?;
-        if ids.is_empty() {
-            bail!(InvalidRequest, "prompt is empty: it has no tokens");
-        }
-        if ids.len() >= self.context_length {
-            let detail = format!(
-                "the prompt has {} tokens, the context holds {} with at least one for the answer",
-                ids.len(),
-                self.context_length
-            );
-            return Err(Error::new(ErrorKind::ContextOverflow, detail)
-                .with_hint("Shorten the prompt, or load the model with a larger contextLength."));
-        }
-        Ok(ids)
-    }
-
     /// Text of `ids`.
     ///
     /// # Errors
@@ -261,69 +212,6 @@ impl Model {
         }
     }
 
-    fn chat_text(&self, params: &ChatParams) -> Result<String> {
-        let mut extra = serde_json::Map::new();
-        if let Some(enable_thinking) = params.enable_thinking {
-            extra.insert("enable_thinking".into(), enable_thinking.into());
-        }
-        self.apply_chat_template(&params.messages, None, true, &extra)
-    }
-
-    /// Renders messages as the model's chat template wants them.
-    ///
-    /// # Errors
-    /// `template_error` if there is no template, or it fails or refuses; `invalid_request` naming what is wrong with the messages.
-    pub fn apply_chat_template(
-        &self,
-        messages: &serde_json::Value,
-        tools: Option<&serde_json::Value>,
-        add_generation_prompt: bool,
-        extra: &serde_json::Map<String, serde_json::Value>,
-    ) -> Result<String> {
-        let messages = chat::check_messages(messages)?;
-        let Some(template) = self.template.as_ref().map_err(Clone::clone)? else {
-            return Err(Error::new(
-                ErrorKind::TemplateError,
-                "the model has no chat template: it is not made for chat",
-            )
-            .with_hint("Use completions.create, which continues a text."));
-        };
-        let text = |id: Option<u32>| id.map_or("", |id| self.tokenizer.token_text(id));
-        template.render(&TemplateInput {
-            messages: &messages,
-            tools,
-            documents: None,
-            add_generation_prompt,
-            extra,
-            bos_token: text(self.tokenizer.bos()),
-            eos_token: text(self.tokenizer.eos()),
-        })
-    }
-
-    /// Tokens of a rendered conversation. Templates write the BOS token themselves, or leave it to us.
-    fn chat_ids(&self, text: &str) -> Result<Vec<u32>> {
-        let bos = self.tokenizer.bos().map_or("", |id| self.tokenizer.token_text(id));
-        let has_bos = !bos.is_empty() && text.starts_with(bos);
-        let add_special = self.tokenizer.adds_bos() && !has_bos;
-        self.tokenizer.encode(text, EncodeOptions { add_special, parse_special: true })
-    }
-
-    /// Tokens of a text, or of messages with everything that the template adds.
-    ///
-    /// # Errors
-    /// As [`Model::apply_chat_template`].
-    pub fn count_tokens(&self, input: &serde_json::Value) -> Result<usize> {
-        match input {
-            serde_json::Value::String(text) => {
-                Ok(self.tokenizer.encode(text, EncodeOptions::default())?.len())
-            }
-            messages => {
-                let text = self.apply_chat_template(messages, None, true, &serde_json::Map::new())?;
-                Ok(self.chat_ids(&text)?.len())
-            }
-        }
-    }
-
     /// How likely the model finds `input`: each token after the first, with the logarithm of its probability.
     ///
     /// # Errors
@@ -339,7 +227,9 @@ impl Model {
         self.check_ids("input", &ids)?;
         let mut runner = self.runner.lock().await;
         let Runner { network, cache } = &mut *runner;
-        let logprobs = score::log_probabilities(network, cache, &ids, cancel).await?;
+        let mut logprobs = Vec::new();
+        let each = |logits: &[f32], id: u32| logprobs.push(logits[id as usize] - log_sum(logits));
+        score::predictions(network, cache, &ids, cancel, each).await?;
         let mean = logprobs.iter().map(|&l| f64::from(l)).sum::<f64>() / logprobs.len().max(1) as f64;
         Ok(Score { ids: ids.into_iter().skip(1).collect(), logprobs, perplexity: (-mean).exp() })
     }

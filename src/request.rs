@@ -21,6 +21,9 @@ const MAX_STOPS: usize = 64;
 /// More answers to one prompt than anybody needs.
 const MAX_CHOICES: usize = 128;
 
+/// As many as OpenAI's API tells.
+const MAX_LOGPROBS: usize = 20;
+
 /// Options of loading a model.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -92,6 +95,7 @@ pub enum CacheChoice {
 
 /// A request to generate.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there is one for each call")]
 pub enum Request {
     /// Messages in, message out.
     Chat(ChatParams),
@@ -148,7 +152,8 @@ macro_rules! params {
                 let ignore_eos = self.ignore_eos.unwrap_or(false);
                 let stop = stops(self.stop.as_ref())?;
                 let constraint = self.response_format.as_ref().map(ResponseFormat::constraint).transpose()?;
-                Ok(Common { sampling, max_tokens, stop, choices, ignore_eos, constraint: constraint.flatten() })
+                let constraint = constraint.flatten();
+                Ok(Common { sampling, max_tokens, stop, choices, ignore_eos, constraint, top_logprobs: None })
             }
         }
     };
@@ -158,8 +163,14 @@ params! {
     /// Parameters of a chat completion, as in OpenAI's API.
     ChatParams {
         messages: Value,
+        tools: Option<Value>,
+        tool_choice: Option<Value>,
+        parallel_tool_calls: Option<bool>,
+        documents: Option<Value>,
         enable_thinking: Option<bool>,
         max_completion_tokens: Option<usize>,
+        logprobs: Option<bool>,
+        top_logprobs: Option<usize>,
     }
 }
 
@@ -168,6 +179,7 @@ params! {
     CompletionParams {
         prompt: Prompt,
         echo: Option<bool>,
+        logprobs: Option<usize>,
     }
 }
 
@@ -204,6 +216,8 @@ pub struct Common {
     pub ignore_eos: bool,
     /// The form that each answer must have.
     pub constraint: Option<Demand>,
+    /// How many of the likeliest tokens to tell at each place; none, and no probabilities at all, if absent.
+    pub top_logprobs: Option<usize>,
 }
 
 /// Reads JSON; errors name the field.
@@ -269,13 +283,31 @@ impl Request {
     /// `invalid_request`, naming the field that is out of range.
     pub fn common(&self, vocab: usize) -> Result<Common> {
         let params = match self {
-            Request::Completion(params) => return params.common(params.max_tokens, vocab),
+            Request::Completion(params) => {
+                let top_logprobs = logprobs(params.logprobs, "logprobs")?;
+                return Ok(Common { top_logprobs, ..params.common(params.max_tokens, vocab)? });
+            }
             Request::Chat(params) => params,
         };
         if params.max_tokens.is_some() && params.max_completion_tokens.is_some() {
             bail!(InvalidRequest, "max_tokens and max_completion_tokens mean the same: give one");
         }
-        params.common(params.max_completion_tokens.or(params.max_tokens), vocab)
+        let wanted = params.logprobs == Some(true);
+        if params.top_logprobs.is_some() && !wanted {
+            bail!(InvalidRequest, "top_logprobs is given, but logprobs is not true");
+        }
+        let top_logprobs = logprobs(params.top_logprobs.or(wanted.then_some(0)), "top_logprobs")?;
+        let max_tokens = params.max_completion_tokens.or(params.max_tokens);
+        Ok(Common { top_logprobs, ..params.common(max_tokens, vocab)? })
+    }
+}
+
+fn logprobs(count: Option<usize>, field: &str) -> Result<Option<usize>> {
+    match count {
+        Some(count) if count > MAX_LOGPROBS => {
+            bail!(InvalidRequest, "{field} is {count}; it must lie between 0 and {MAX_LOGPROBS}")
+        }
+        count => Ok(count),
     }
 }
 

@@ -44,7 +44,7 @@ impl StopMatcher {
 }
 
 /// Length of the longest end of `text` that is a true beginning of `stop`.
-fn overlap(text: &str, stop: &str) -> usize {
+pub fn overlap(text: &str, stop: &str) -> usize {
     stop.char_indices()
         .map(|(at, _)| at)
         .filter(|&at| at > 0 && text.ends_with(&stop[..at]))

@@ -13,8 +13,9 @@ use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
 use crate::cancel::Cancel;
+use crate::chat::Conversation;
 use crate::error::{Error, ErrorKind, Result};
-use crate::generate::{Event, Outcome};
+use crate::generate::{Choice, Event, Outcome, Timings};
 use crate::model::Model;
 use crate::request::{LoadOptions, Request, parse};
 use crate::source::{BlobSource, HttpSource, ReplaySource, Source, requests};
@@ -45,16 +46,24 @@ struct TokenizeOptions {
     parse_special: bool,
 }
 
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct CountOptions {
+    tools: Option<Value>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 struct TemplateOptions {
     tools: Option<Value>,
+    documents: Option<Value>,
+    enable_thinking: Option<bool>,
     add_generation_prompt: bool,
 }
 
 impl Default for TemplateOptions {
     fn default() -> Self {
-        Self { tools: None, add_generation_prompt: true }
+        Self { tools: None, documents: None, enable_thinking: None, add_generation_prompt: true }
     }
 }
 
@@ -109,7 +118,7 @@ impl WasmModel {
                 model.generate(&request, &cancel(&signal), &mut report).await
             };
             let outcome = work.await.map_err(thrown)?;
-            Ok(JsValue::from(result(&model, &outcome).to_string()))
+            Ok(JsValue::from(text(&GenerateResult::new(&model, &outcome))))
         })
     }
 
@@ -139,17 +148,27 @@ impl WasmModel {
 
     /// Tokens of a text or of messages, given as JSON.
     #[wasm_bindgen(js_name = countTokens)]
-    pub fn count_tokens(&self, input: &str) -> Result<usize, JsValue> {
-        parse(input).and_then(|input| self.model.count_tokens(&input)).map_err(thrown)
+    pub fn count_tokens(&self, input: &str, options: &str) -> Result<usize, JsValue> {
+        let count = || {
+            let CountOptions { tools } = parse(options)?;
+            self.model.count_tokens(&parse(input)?, tools.as_ref())
+        };
+        count().map_err(thrown)
     }
 
     /// The prompt that messages become.
     #[wasm_bindgen(js_name = applyChatTemplate)]
     pub fn apply_chat_template(&self, messages: &str, options: &str) -> Result<String, JsValue> {
         let apply = || {
-            let TemplateOptions { tools, add_generation_prompt } = parse(options)?;
-            let extra = serde_json::Map::new();
-            self.model.apply_chat_template(&parse(messages)?, tools.as_ref(), add_generation_prompt, &extra)
+            let TemplateOptions { tools, documents, enable_thinking, add_generation_prompt } =
+                parse(options)?;
+            self.model.apply_chat_template(&Conversation {
+                messages: &parse(messages)?,
+                tools: tools.as_ref(),
+                documents: documents.as_ref(),
+                enable_thinking,
+                add_generation_prompt,
+            })
         };
         apply().map_err(thrown)
     }
@@ -208,19 +227,28 @@ fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn result(model: &Model, outcome: &Outcome) -> Value {
-    let Outcome { choices, prompt_tokens, cached_tokens, timings } = outcome;
-    json!({
-        "choices": choices,
-        "usage": {
+/// What `generate` resolves to.
+#[derive(Serialize)]
+struct GenerateResult<'a> {
+    choices: &'a [Choice],
+    usage: Value,
+    timings: &'a Timings,
+    model: &'a str,
+}
+
+impl<'a> GenerateResult<'a> {
+    fn new(model: &'a Model, outcome: &'a Outcome) -> Self {
+        let Outcome { choices, prompt_tokens, cached_tokens, timings } = outcome;
+        let reasoning: usize = choices.iter().map(|choice| choice.reasoning_tokens).sum();
+        let usage = json!({
             "prompt_tokens": prompt_tokens,
             "completion_tokens": timings.completion_tokens,
             "total_tokens": prompt_tokens + timings.completion_tokens,
             "prompt_tokens_details": { "cached_tokens": cached_tokens },
-        },
-        "timings": timings,
-        "model": model.info().name,
-    })
+            "completion_tokens_details": { "reasoning_tokens": reasoning },
+        });
+        Self { choices, usage, timings, model: &model.info().name }
+    }
 }
 
 /// An error as JavaScript gets it.

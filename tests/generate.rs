@@ -67,14 +67,18 @@ fn run_with(model: &Model, request: &Request, cancel: &Cancel) -> Result<Outcome
     };
     assert_eq!((*prompt_tokens, *cached_tokens), (outcome.prompt_tokens, outcome.cached_tokens));
     for choice in &outcome.choices {
-        let (mut text, mut ids, mut finished) = (String::new(), Vec::new(), None);
+        let (mut text, mut ids, mut logprobs, mut finished) = (String::new(), Vec::new(), Vec::new(), None);
         for event in &events {
             match event {
-                Event::Delta { index, text: piece, token_ids } if *index == choice.index => {
+                Event::Delta { index, delta } if *index == choice.index => {
                     assert_eq!(finished, None, "nothing follows the end");
-                    assert!(!piece.is_empty() || !token_ids.is_empty(), "a delta carries something");
-                    text.push_str(piece);
-                    ids.extend(token_ids);
+                    assert!(
+                        !delta.text.is_empty() || !delta.token_ids.is_empty(),
+                        "a delta carries something"
+                    );
+                    text.push_str(&delta.text);
+                    ids.extend(&delta.token_ids);
+                    logprobs.extend(delta.logprobs.clone().unwrap_or_default());
                 }
                 Event::Finish { index, finish_reason } if *index == choice.index => {
                     finished = Some(*finish_reason)
@@ -83,6 +87,7 @@ fn run_with(model: &Model, request: &Request, cancel: &Cancel) -> Result<Outcome
             }
         }
         assert_eq!((&text, &ids, finished), (&choice.text, &choice.token_ids, Some(choice.finish_reason)));
+        assert_eq!(logprobs, choice.logprobs.clone().unwrap_or_default());
     }
     Ok(outcome)
 }
@@ -406,6 +411,50 @@ fn recurrent_models_start_afresh() {
     }
 }
 
+/// Probabilities are those of `score`, before bias and penalties, for tokens that were drawn as for those of an echo.
+#[test]
+fn probabilities_are_the_models_own() {
+    let model = tiny();
+    let scored = |ids: &[u32]| {
+        let prompt = parse(&json!(ids).to_string()).unwrap();
+        block_on(model.score(&prompt, &Cancel::never())).unwrap().logprobs
+    };
+    for more in [
+        json!({}),
+        json!({ "temperature": 1.5, "seed": 2, "logit_bias": { "97": 5 }, "presence_penalty": 1 }),
+    ] {
+        let mut more = more;
+        more["logprobs"] = json!(3);
+        let choice = run(&model, &greedy("12 34", more.clone())).choices.remove(0);
+        let prompt = model.tokenizer().encode("12 34", Default::default()).unwrap();
+        let all = [prompt.clone(), choice.token_ids.clone()].concat();
+        let expected = scored(&all);
+        let found = choice.logprobs.unwrap();
+        assert_eq!(found.len(), choice.token_ids.len());
+        for ((found, id), expected) in found.iter().zip(&choice.token_ids).zip(&expected[prompt.len() - 1..])
+        {
+            assert!(
+                (found.chosen.logprob.unwrap() - expected).abs() < 1e-4,
+                "{found:?}, {expected} expected"
+            );
+            assert_eq!(found.chosen.bytes, model.tokenizer().token_bytes(*id));
+            let top: Vec<f32> = found.top_logprobs.iter().map(|top| top.logprob.unwrap()).collect();
+            assert!(
+                top.len() == 3 && top.is_sorted_by(|a, b| a >= b) && top[0] >= expected - 1e-4,
+                "{top:?}"
+            );
+        }
+        more["echo"] = json!(true);
+        let echoed = run(&model, &greedy("12 34", more)).choices.remove(0).logprobs.unwrap();
+        assert_eq!(echoed[0].chosen.logprob, None);
+        assert_eq!(echoed.len(), all.len());
+        for (found, expected) in echoed[1..].iter().zip(&expected) {
+            assert!((found.chosen.logprob.unwrap() - expected).abs() < 1e-4);
+        }
+    }
+    assert_eq!(run(&model, &greedy("12", json!({}))).choices[0].logprobs, None, "only if asked for");
+}
+
 /// Wrong requests: the JSON of the parameters, and what the message must name.
 #[test]
 fn wrong_requests_name_the_field() {
@@ -446,6 +495,9 @@ fn wrong_requests_name_the_field() {
         (json!({ "prompt": "x", "logit_bias": [1] }), "logit_bias"),
         (json!({ "prompt": "x", "ignore_eos": "yes" }), "ignore_eos"),
         (json!({ "prompt": "x", "echo": 1 }), "echo"),
+        (json!({ "prompt": "x", "logprobs": 21 }), "logprobs is 21"),
+        (json!({ "prompt": "x", "logprobs": true }), "logprobs"),
+        (json!({ "prompt": "x", "tools": [] }), "tools"),
     ];
     for (params, words) in cases {
         let json = json!({ "kind": "completion", "params": params }).to_string();

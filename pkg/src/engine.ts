@@ -3,22 +3,26 @@ import type { Connection } from "./connection.js";
 import { TabmindError, invalid } from "./errors.js";
 import { chat, completion, newHead, type GenerateEvent, type GenerateResult, type Shape } from "./openai.js";
 import { readRequest, show, toJson } from "./request.js";
+import { toolRunner } from "./run-tools.js";
 import { ChunkStream } from "./stream.js";
 import type { CallOptions } from "./types/chat.js";
 import type { ChatCompletions, Completions, Engine, EngineInfo, EngineStats, Score } from "./types/engine.js";
 
 /** An engine over a worker that has loaded a model. */
 export function createEngine(connection: Connection, info: EngineInfo): Engine {
+  const create = creator(connection, info, "chat", chat) as ChatCompletions["create"];
   return {
     info,
-    chat: { completions: { create: creator(connection, info, "chat", chat) as ChatCompletions["create"] } },
+    chat: { completions: { create } },
+    runTools: toolRunner(create),
     completions: { create: creator(connection, info, "completion", completion) as Completions["create"] },
     tokenize: async (text, options = {}) => {
       if (typeof text !== "string") throw invalid("text", `expected a string, found ${show(text)}`);
       return Array.from(await connection.call({ method: "tokenize", args: [text, toJson("options", options)] }));
     },
     detokenize: async (ids) => connection.call({ method: "detokenize", args: [readIds(ids)] }),
-    countTokens: async (input) => connection.call({ method: "countTokens", args: [toJson("input", input)] }),
+    countTokens: async (input, options = {}) =>
+      connection.call({ method: "countTokens", args: [toJson("input", input), toJson("options", options)] }),
     score: async (input, options = {}) => {
       const signals = options.signal === undefined ? [] : [options.signal];
       return JSON.parse(await connection.call({ method: "score", args: [toJson("input", input)] }, { signals })) as Score;
@@ -55,12 +59,12 @@ function openStream<Chunk>(
 ): Promise<AsyncIterable<Chunk>> {
   const left = new AbortController();
   const stream = new ChunkStream<Chunk>(() => left.abort());
-  const opened = new Set<number>();
+  const written = new Map<number, number>();
   return new Promise((resolve, reject) => {
     const onEvent = (eventJson: string): void => {
       const event = JSON.parse(eventJson) as GenerateEvent;
       if (event.type === "start") resolve(stream);
-      else stream.push(shape.chunks(head, event, opened));
+      else stream.push(shape.chunks(head, event, written));
     };
     connection.call({ method: "generate", args: [json] }, { signals: [...signals, left.signal], onEvent }).then(
       (resultJson) => {

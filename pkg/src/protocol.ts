@@ -11,7 +11,7 @@ export interface Methods {
   generate(request: string): string;
   tokenize(text: string, options: string): Uint32Array;
   detokenize(ids: Uint32Array): string;
-  countTokens(input: string): number;
+  countTokens(input: string, options: string): number;
   score(input: string): string;
   applyChatTemplate(messages: string, options: string): string;
   stats(): string;

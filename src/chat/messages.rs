@@ -36,19 +36,61 @@ fn check_message(index: usize, message: &Value) -> Result<Value> {
         // OpenAI's newer word; templates know the older one.
         fields.insert("role".into(), "system".into());
     }
+    check_calls(index, role, &fields)?;
     match fields.get("content") {
         Some(Value::String(_)) => {}
         Some(Value::Array(parts)) => {
             let text = joined(index, parts)?;
             fields.insert("content".into(), text.into());
         }
-        None | Some(Value::Null) if fields.contains_key("tool_calls") => {}
+        // Templates concatenate it.
+        None | Some(Value::Null) if fields.contains_key("tool_calls") => {
+            fields.insert("content".into(), "".into());
+        }
         None | Some(Value::Null) => bail!(InvalidRequest, "messages[{index}].content is missing"),
         Some(_) => {
             bail!(InvalidRequest, "messages[{index}].content: a string or an array of text parts is expected")
         }
     }
     Ok(Value::Object(fields))
+}
+
+/// Checks what an assistant called, and what a tool's message answers.
+fn check_calls(index: usize, role: &str, fields: &Map<String, Value>) -> Result<()> {
+    let is_text = |value: Option<&Value>| value.is_some_and(Value::is_string);
+    if role == "tool" && !is_text(fields.get("tool_call_id")) {
+        bail!(
+            InvalidRequest,
+            "messages[{index}].tool_call_id: the id of the call that this message answers is missing"
+        );
+    }
+    let calls = match fields.get("tool_calls") {
+        None | Some(Value::Null) => return Ok(()),
+        Some(_) if role != "assistant" => {
+            bail!(InvalidRequest, "messages[{index}].tool_calls: only assistant messages have them")
+        }
+        Some(calls) => calls.as_array().filter(|calls| !calls.is_empty()),
+    };
+    let Some(calls) = calls else {
+        bail!(InvalidRequest, "messages[{index}].tool_calls: an array of calls is expected");
+    };
+    for (at, call) in calls.iter().enumerate() {
+        let at = format!("messages[{index}].tool_calls[{at}]");
+        let function = call.get("function");
+        if !is_text(call.get("id")) {
+            bail!(InvalidRequest, "{at}.id: a string is expected");
+        }
+        if !is_text(function.and_then(|function| function.get("name"))) {
+            bail!(InvalidRequest, "{at}.function.name: a string is expected");
+        }
+        match function.and_then(|function| function.get("arguments")) {
+            Some(Value::String(text))
+                if serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_object()) => {}
+            Some(Value::Object(_)) => {}
+            _ => bail!(InvalidRequest, "{at}.function.arguments: the text of a JSON object is expected"),
+        }
+    }
+    Ok(())
 }
 
 fn joined(index: usize, parts: &[Value]) -> Result<String> {

@@ -31,6 +31,7 @@ mod schema;
 mod vocabulary;
 
 pub use compiler::Compiler;
+pub use schema::lower;
 
 use std::rc::Rc;
 

@@ -8,7 +8,11 @@ use crate::error::Result;
 /// a loss writes nothing else.
 const WHITE_SPACE: &str = r" |\n {0,16}";
 
-pub(super) fn lower(schema: &Value, _field: &str) -> Result<Value> {
+/// `schema` as the library can enforce it; `field` is what errors call it.
+///
+/// # Errors
+/// `unsupported_schema`, with keyword and place.
+pub fn lower(schema: &Value, _field: &str) -> Result<Value> {
     let mut schema = schema.clone();
     if let Some(object) = schema.as_object_mut() {
         object.insert("x-guidance".into(), json!({ "whitespace_pattern": WHITE_SPACE }));

@@ -13,6 +13,8 @@ use super::Tokenizer;
 pub struct Detokenizer<T> {
     tokenizer: T,
     skip_special: bool,
+    /// Control tokens that are text all the same.
+    shown: Vec<u32>,
     /// The next text is the first: a space that encoding put before it is taken off.
     at_start: bool,
     /// Bytes that may become a character.
@@ -22,7 +24,7 @@ pub struct Detokenizer<T> {
 impl<T: Deref<Target = Tokenizer>> Detokenizer<T> {
     /// For ids that begin a text.
     pub fn at_start(tokenizer: T, skip_special: bool) -> Self {
-        Self { tokenizer, skip_special, at_start: true, pending: Vec::new() }
+        Self { tokenizer, skip_special, shown: Vec::new(), at_start: true, pending: Vec::new() }
     }
 
     /// For ids that continue a text, as generated ones continue their prompt: a leading space is kept.
@@ -30,10 +32,17 @@ impl<T: Deref<Target = Tokenizer>> Detokenizer<T> {
         Self { at_start: false, ..Self::at_start(tokenizer, skip_special) }
     }
 
+    /// With these control tokens as the text they are spelt with.
+    #[must_use]
+    pub fn showing(mut self, ids: &[u32]) -> Self {
+        self.shown = ids.to_vec();
+        self
+    }
+
     /// The text that `id` completes; empty while a character is not whole. Bytes that cannot become a character
     /// are U+FFFD.
     pub fn push(&mut self, id: u32) -> String {
-        if self.skip_special && self.tokenizer.is_skipped(id) {
+        if self.skip_special && self.tokenizer.is_skipped(id) && !self.shown.contains(&id) {
             return String::new();
         }
         let bytes = self.tokenizer.token_bytes(id);

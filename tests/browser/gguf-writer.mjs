@@ -131,16 +131,21 @@ export function writeGguf({ version, metadata, tensors }) {
   return Buffer.concat(pieces);
 }
 
-/** A small random Llama with a byte vocabulary and a chat template; `dim` and `blocks` make it slower. */
-export function tinyModel({ dim = 32, blocks = 2, contextLength = 256 } = {}) {
+const plainTemplate = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
+
+/**
+ * A small random Llama with a byte vocabulary and a chat template; `dim` and `blocks` make it slower, `markers` are
+ * control tokens.
+ */
+export function tinyModel({ dim = 32, blocks = 2, contextLength = 256, template = plainTemplate, markers = [] } = {}) {
   const heads = 4;
   const kvHeads = 2;
   const hidden = dim * 2;
   const random = seeded(1);
   const words = [..."▁abcdefghijklmnopqrstuvwxyz.,", "▁a", "▁b", "th", "▁th", "▁the", "he", "er", "in", "an"];
   const hex = (byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
-  const tokens = ["<unk>", "<s>", "</s>", ...Array.from({ length: 256 }, (_, byte) => hex(byte)), ...words];
-  const kind = (index) => [2, 3, 3][index] ?? (index < 259 ? 6 : 1);
+  const tokens = ["<unk>", "<s>", "</s>", ...Array.from({ length: 256 }, (_, byte) => hex(byte)), ...words, ...markers];
+  const kind = (index) => [2, 3, 3][index] ?? (index < 259 ? 6 : index < 259 + words.length ? 1 : 3);
   const u32 = (value) => ({ type: "u32", value });
   const tensor = (name, rows, columns = 1, mean = 0) => ({
     name,
@@ -179,7 +184,7 @@ export function tinyModel({ dim = 32, blocks = 2, contextLength = 256 } = {}) {
       ["tokenizer.ggml.bos_token_id", u32(1)],
       ["tokenizer.ggml.eos_token_id", u32(2)],
       ["tokenizer.ggml.unknown_token_id", u32(0)],
-      ["tokenizer.chat_template", { type: "string", value: "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}" }],
+      ["tokenizer.chat_template", { type: "string", value: template }],
     ]),
     tensors: [
       tensor("token_embd.weight", tokens.length, dim),

@@ -32,8 +32,8 @@ export function useHarness({ fake = false, args = [], handle } = {}) {
     const page = readFileSync(join(fixtures, "page.html"), "utf8");
     harness.package = fake ? fakePackage(scratch) : builtPackage();
     harness.site = await serve({
-      folders: { "/pkg/": harness.package, "/weights/": join(assets, "weights"), "/arch/": join(assets, "arch"), "/made/": madeFolder(scratch) },
-      pages: { "/": page.replace("PACKAGE", "/pkg") },
+      folders: { "/pkg/": harness.package, "/weights/": join(assets, "weights"), "/arch/": join(assets, "arch"), "/openai/": join(root, "node_modules", "openai"), "/made/": madeFolder(scratch) },
+      pages: { "/": page.replaceAll("PACKAGE", "/pkg") },
       handle(request, response, path) {
         harness.requests.push({ path, method: request.method, range: request.headers.range ?? null });
         return handle?.(request, response, path) || answerFault(path, response);

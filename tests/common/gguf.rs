@@ -160,21 +160,30 @@ pub fn micro_model() -> Writer {
 
 /// A llama of 32 dimensions, two layers, and a token for every byte and a few words: 100 kB, for tests of generation.
 pub fn byte_model() -> Writer {
+    byte_model_with(&[])
+}
+
+/// The same with further control tokens, and a longer context.
+pub fn byte_model_with(markers: &[&str]) -> Writer {
     let mut file = Writer::default();
     let merges = ["t h", "th e", "\u{120} t", "\u{120}t he", "a n", "an d", "o u"];
     let mut tokens: Vec<String> = (0..=255u8).map(|byte| stand_in(byte).to_string()).collect();
     tokens.extend(merges.iter().map(|merge| merge.replace(' ', "")));
-    tokens.push("<|endoftext|>".into());
     let mut types = vec![1; tokens.len()];
-    types[tokens.len() - 1] = 3;
-    let eos = tokens.len() as u32 - 1;
+    let specials = ["<|endoftext|>"].iter().chain(markers);
+    types.extend(specials.clone().map(|_| 3));
+    let eos = tokens.len() as u32;
+    tokens.extend(specials.map(ToString::to_string));
     file.str("tokenizer.ggml.model", "gpt2").str("tokenizer.ggml.pre", "gpt-2");
     file.strs("tokenizer.ggml.tokens", &tokens).i32s("tokenizer.ggml.token_type", &types);
     file.strs("tokenizer.ggml.merges", &merges.map(String::from));
     file.u32("tokenizer.ggml.eos_token_id", eos)
         .u32("tokenizer.ggml.bos_token_id", eos)
         .bool("tokenizer.ggml.add_bos_token", false);
-    llama(&mut file, 32, 2, 4, 64, u64::from(eos) + 1, Format::Q8_0);
+    llama(&mut file, 32, 2, 4, 64, tokens.len() as u64, Format::Q8_0);
+    if !markers.is_empty() {
+        file.u32("llama.context_length", 2048);
+    }
     file
 }
 

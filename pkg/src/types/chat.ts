@@ -4,8 +4,13 @@ export interface ChatMessage {
   /** The text, or text parts; `null` where an assistant message only calls tools. */
   content: string | { type: "text"; text: string }[] | null;
   name?: string;
+  /** What the assistant called. */
   tool_calls?: ToolCall[];
+  /** In a tool's message: the call that it answers. */
   tool_call_id?: string;
+  /** What the assistant thought; the model's chat template decides whether it reads it again. */
+  reasoning_content?: string;
+  refusal?: string | null;
 }
 
 /** A function that the model asked for; `arguments` is JSON text. */
@@ -13,6 +18,14 @@ export interface ToolCall {
   id: string;
   type: "function";
   function: { name: string; arguments: string };
+}
+
+/** A piece of a call: id and name come in the first, then more of the arguments' JSON text. */
+export interface ToolCallDelta {
+  index: number;
+  id?: string;
+  type?: "function";
+  function: { name?: string; arguments: string };
 }
 
 /** A function that the model may call, described by a JSON Schema. */
@@ -88,6 +101,18 @@ export interface ChatParams extends SamplingParams {
   max_completion_tokens?: number;
   /** Passed to the chat template, for models that can think aloud. */
   enable_thinking?: boolean;
+  /** Functions that the model may call. Arguments keep to their schemas from the moment that a call has begun. */
+  tools?: Tool[];
+  /** Whether the model decides (`"auto"`, the default), calls nothing, or must call something, or this function. */
+  tool_choice?: "auto" | "none" | "required" | { type: "function"; function: { name: string } };
+  /** Whether there may be several calls in a turn; default true. */
+  parallel_tool_calls?: boolean;
+  /** Passed to the chat template, for models that answer from documents. */
+  documents?: Record<string, unknown>[];
+  /** Tell how likely each token was, to the model's mind: before temperature, penalties, biases and constraints. */
+  logprobs?: boolean;
+  /** And the likeliest ones in its place: this many, up to 20. */
+  top_logprobs?: number;
 }
 
 /** Parameters of `completions.create`. */
@@ -96,6 +121,8 @@ export interface CompletionParams extends SamplingParams {
   prompt: string | number[];
   /** Begin the answer with the prompt. */
   echo?: boolean;
+  /** Tell how likely each token was, and this many of the likeliest in its place, up to 20; with `echo`, the prompt's too. */
+  logprobs?: number;
 }
 
 /** Per-call options that are not part of the request. */
@@ -104,7 +131,35 @@ export interface CallOptions {
 }
 
 /** Why an answer ended. */
-export type FinishReason = "stop" | "length";
+export type FinishReason = "stop" | "length" | "tool_calls";
+
+/** A token and how likely it was. */
+export interface TokenLogprob extends Likelihood {
+  /** The likeliest tokens in its place, the likeliest first. */
+  top_logprobs: Likelihood[];
+}
+
+/** A token and the natural logarithm of its probability. */
+export interface Likelihood {
+  token: string;
+  bytes: number[] | null;
+  logprob: number;
+}
+
+/** How likely the tokens of a chat's answer were. */
+export interface ChatLogprobs {
+  content: TokenLogprob[];
+  refusal: null;
+}
+
+/** How likely the tokens of a completion were, in the legacy API's columns; the first of a text has no probability. */
+export interface CompletionLogprobs {
+  tokens: string[];
+  token_logprobs: number[];
+  top_logprobs: Record<string, number>[];
+  /** Where each token's text begins. */
+  text_offset: number[];
+}
 
 /** Token counts of one call. */
 export interface Usage {
@@ -113,6 +168,8 @@ export interface Usage {
   total_tokens: number;
   /** Prompt tokens that an earlier call had already computed. */
   prompt_tokens_details: { cached_tokens: number };
+  /** Tokens of thoughts. */
+  completion_tokens_details: { reasoning_tokens: number };
 }
 
 /** Where the time of one call went, in milliseconds and tokens per second. */
@@ -146,8 +203,9 @@ export interface ChatCompletion {
   model: string;
   choices: {
     index: number;
-    message: { role: "assistant"; content: string; refusal: null };
-    logprobs: null;
+    /** `content` is null where the model calls tools and says nothing. */
+    message: { role: "assistant"; content: string | null; refusal: null; reasoning_content?: string; tool_calls?: ToolCall[] };
+    logprobs: ChatLogprobs | null;
     finish_reason: FinishReason;
     token_ids?: number[];
   }[];
@@ -163,8 +221,8 @@ export interface ChatChunk {
   model: string;
   choices: {
     index: number;
-    delta: { role?: "assistant"; content?: string };
-    logprobs: null;
+    delta: { role?: "assistant"; content?: string; reasoning_content?: string; tool_calls?: ToolCallDelta[] };
+    logprobs: ChatLogprobs | null;
     finish_reason: FinishReason | null;
     token_ids?: number[];
   }[];
@@ -180,7 +238,7 @@ export interface Completion {
   object: "text_completion";
   created: number;
   model: string;
-  choices: { index: number; text: string; logprobs: null; finish_reason: FinishReason; token_ids?: number[] }[];
+  choices: { index: number; text: string; logprobs: CompletionLogprobs | null; finish_reason: "stop" | "length"; token_ids?: number[] }[];
   usage: Usage;
   timings: Timings;
 }
@@ -191,7 +249,7 @@ export interface CompletionChunk {
   object: "text_completion";
   created: number;
   model: string;
-  choices: { index: number; text: string; logprobs: null; finish_reason: FinishReason | null; token_ids?: number[] }[];
+  choices: { index: number; text: string; logprobs: CompletionLogprobs | null; finish_reason: "stop" | "length" | null; token_ids?: number[] }[];
   /** Present with `include_usage`: null, except in the last chunk. */
   usage?: Usage | null;
   /** In the last chunk, with `include_usage`. */

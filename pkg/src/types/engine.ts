@@ -132,11 +132,55 @@ export interface ChatCompletions {
   create(params: ChatParams, options?: CallOptions): Promise<ChatCompletion | AsyncIterable<ChatChunk>>;
 }
 
+/** A function that `runTools` carries out. */
+export interface RunnableTool {
+  /** What it does, for the model. */
+  description?: string;
+  /** JSON Schema of the arguments, an object; a tool without one takes none. */
+  schema?: Record<string, unknown>;
+  /**
+   * Does it. What it returns goes to the model: text as it is, anything else as JSON; so does the message of what it
+   * throws. The arguments keep to the schema.
+   */
+  run(args: never, call: { id: string; signal: AbortSignal }): unknown;
+}
+
+/** Parameters of `runTools`: those of a chat, with tools that can be run. */
+export interface RunToolsParams extends Omit<ChatParams, "tools" | "stream" | "stream_options" | "n"> {
+  n?: 1;
+  tools: Record<string, RunnableTool>;
+  /** How often the model is asked at most; default 8. */
+  maxSteps?: number;
+  /** Called after each answer of the model. */
+  onStep?: (completion: ChatCompletion, step: number) => void;
+}
+
+/** What came of it. */
+export interface RunToolsResult {
+  /** The last answer's text. */
+  text: string;
+  /** The last answer; its `finish_reason` is `"tool_calls"` if `maxSteps` cut the conversation off. */
+  completion: ChatCompletion;
+  /** What was said after the messages that were given: answers and what the tools told. */
+  messages: ChatMessage[];
+  /** How often the model was asked. */
+  steps: number;
+}
+
 /** Plain completion in OpenAI's legacy shape. */
 export interface Completions {
   create(params: CompletionParams & { stream?: false }, options?: CallOptions): Promise<Completion>;
   create(params: CompletionParams & { stream: true }, options?: CallOptions): Promise<AsyncIterable<CompletionChunk>>;
   create(params: CompletionParams, options?: CallOptions): Promise<Completion | AsyncIterable<CompletionChunk>>;
+}
+
+/** What `applyChatTemplate` passes to the template besides the messages. */
+export interface TemplateOptions {
+  tools?: Tool[];
+  documents?: Record<string, unknown>[];
+  enableThinking?: boolean;
+  /** Whether the prompt ends where the assistant's turn begins; default true. */
+  addGenerationPrompt?: boolean;
 }
 
 /** What a model thinks of a text. The first token, which nothing precedes, is in neither list. */
@@ -153,14 +197,16 @@ export interface Engine {
   readonly info: EngineInfo;
   readonly chat: { readonly completions: ChatCompletions };
   readonly completions: Completions;
+  /** Chats until the model calls no more tools, and carries out what it calls. */
+  runTools(params: RunToolsParams, options?: CallOptions): Promise<RunToolsResult>;
   /** Token ids of `text`; by default without BOS/EOS, and with markers such as `</s>` taken as plain text. */
   tokenize(text: string, options?: { addSpecial?: boolean; parseSpecial?: boolean }): Promise<number[]>;
   detokenize(ids: ArrayLike<number>): Promise<string>;
-  /** Tokens of a text, or of a conversation after the chat template. */
-  countTokens(input: string | ChatMessage[]): Promise<number>;
+  /** Tokens of a text, or of a conversation after the chat template, with the tools that it describes. */
+  countTokens(input: string | ChatMessage[], options?: { tools?: Tool[] }): Promise<number>;
   /** How likely the model finds `input` (text or token ids), token by token. Waits for the calls made before it. */
   score(input: string | number[], options?: CallOptions): Promise<Score>;
-  applyChatTemplate(messages: ChatMessage[], options?: { tools?: Tool[]; addGenerationPrompt?: boolean }): Promise<string>;
+  applyChatTemplate(messages: ChatMessage[], options?: TemplateOptions): Promise<string>;
   stats(): Promise<EngineStats>;
   /** Every request that was made for this engine, oldest first. */
   networkRequests(): NetworkRequest[];
