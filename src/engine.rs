@@ -11,7 +11,7 @@ mod gpu;
 mod naive;
 
 pub use cpu::{CpuEngine, matrix_bytes};
-pub use gpu::{Adapter, GpuEngine};
+pub use gpu::{Adapter, GpuEngine, RunCost};
 pub use naive::NaiveEngine;
 
 use crate::error::Result;
@@ -112,6 +112,14 @@ impl AnyEngine {
     pub fn adapter(&self) -> Option<&Adapter> {
         match self {
             AnyEngine::Gpu(engine) => Some(engine.adapter()),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => None,
+        }
+    }
+
+    /// What the last run cost on a GPU.
+    pub fn run_cost(&self) -> Option<RunCost> {
+        match self {
+            AnyEngine::Gpu(engine) => Some(engine.cost()),
             AnyEngine::Naive(_) | AnyEngine::Cpu(_) => None,
         }
     }

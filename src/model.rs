@@ -14,6 +14,7 @@ use crate::budget::{MEMORY_LIMIT, MemoryBytes};
 use crate::cancel::Cancel;
 use crate::chat::Prompter;
 use crate::constraint::Compiler;
+use crate::engine::RunCost;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::files::ModelFiles;
 use crate::info::Info;
@@ -232,6 +233,11 @@ impl Model {
         score::predictions(network, cache, &ids, cancel, each).await?;
         let mean = logprobs.iter().map(|&l| f64::from(l)).sum::<f64>() / logprobs.len().max(1) as f64;
         Ok(Score { ids: ids.into_iter().skip(1).collect(), logprobs, perplexity: (-mean).exp() })
+    }
+
+    /// What the last run cost on a GPU; `None` while a request runs, and on the CPU.
+    pub fn run_cost(&self) -> Option<RunCost> {
+        self.runner.try_lock().ok().and_then(|runner| runner.network.run_cost())
     }
 
     /// Bytes of GPU memory; `None` while a request runs.

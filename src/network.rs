@@ -2,7 +2,7 @@
 
 use crate::budget::{Budget, MEMORY_LIMIT};
 use crate::cancel::Cancel;
-use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, GpuEngine, NaiveEngine, SequenceId};
+use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, GpuEngine, NaiveEngine, RunCost, SequenceId};
 use crate::error::{Result, bail};
 use crate::forward;
 use crate::gguf::Gguf;
@@ -213,6 +213,11 @@ impl Network {
     /// Name of the GPU, if one executes.
     pub fn adapter(&self) -> Option<&str> {
         self.engine.adapter().map(|adapter| adapter.name.as_str())
+    }
+
+    /// What the last run cost on a GPU.
+    pub fn run_cost(&self) -> Option<RunCost> {
+        self.engine.run_cost()
     }
 
     /// Bytes of GPU memory.

@@ -7,7 +7,7 @@ mod gpu;
 use pollster::block_on;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use tabmind::engine::{Batch, Engine, GpuEngine, NaiveEngine, WeightSink};
+use tabmind::engine::{Batch, Engine, GpuEngine, NaiveEngine};
 use tabmind::kernels::activation::Activation;
 use tabmind::kernels::attention::{Attention, QueryTemperature};
 use tabmind::kernels::delta_net::DeltaNet;
@@ -219,10 +219,10 @@ fn projection(
     let gate = epilogue == 3;
     let count = if gate { 2 } else { matrices };
     // A gate's two halves, or neighbours, may have different formats.
-    let other = if columns % 32 == 0 && seed % 3 == 0 { Format::Q8_0 } else { format };
+    let other = if columns.is_multiple_of(32) && seed.is_multiple_of(3) { Format::Q8_0 } else { format };
     let weights = (0..count).map(|index| Weight {
         matrix: case.matrix(if index == 1 { other } else { format }, rows, columns),
-        bias: (seed % 2 == 0).then(|| case.vector(rows, -1.0, 1.0)),
+        bias: seed.is_multiple_of(2).then(|| case.vector(rows, -1.0, 1.0)),
     });
     let weights: Vec<Weight> = weights.collect();
     let width = if gate { rows } else { rows * count };

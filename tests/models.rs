@@ -173,3 +173,23 @@ fn every_architecture_on_the_gpu_engine() {
         check_architectures(Backend::Gpu);
     }
 }
+
+/// A token costs a fixed number of dispatches, creates nothing and writes little.
+#[test]
+fn a_token_on_the_gpu_costs_little() {
+    let Some(file) = common::assets("weights/stories260K/stories260K.gguf") else { return };
+    if !gpu::is_there() {
+        return;
+    }
+    let mut network = load(&file, Backend::Gpu, None);
+    let (layers, vocab) = (network.spec.layers.len(), network.spec.vocab);
+    let sequence = network.open(16).unwrap();
+    for (position, id) in [1, 403, 407].into_iter().enumerate() {
+        block_on(network.run(sequence, &[id], position, 0)).unwrap();
+        let cost = network.run_cost().unwrap();
+        assert!(cost.dispatches <= 6 * layers + 5, "{cost:?} for {layers} layers");
+        assert_eq!(cost.created, 0);
+        assert!(cost.bytes_written <= 256, "{cost:?}");
+        assert_eq!(cost.bytes_read, 4 * vocab, "logits are sampled from on the CPU");
+    }
+}

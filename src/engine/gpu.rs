@@ -51,6 +51,20 @@ pub struct GpuEngine {
     shared: wgpu::BindGroup,
     sequences: Vec<Option<Sequence>>,
     logits: Vec<f32>,
+    cost: RunCost,
+}
+
+/// What a run cost beside the work itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunCost {
+    /// Kernels dispatched.
+    pub dispatches: usize,
+    /// Buffers, bind groups and pipelines made.
+    pub created: usize,
+    /// Bytes written to the GPU.
+    pub bytes_written: usize,
+    /// Bytes read back.
+    pub bytes_read: usize,
 }
 
 impl GpuEngine {
@@ -106,6 +120,7 @@ impl GpuEngine {
             shared,
             sequences: Vec::new(),
             logits: Vec::new(),
+            cost: RunCost::default(),
         })
     }
 
@@ -117,6 +132,11 @@ impl GpuEngine {
     /// Bytes of all buffers.
     pub fn allocated_bytes(&self) -> usize {
         self.device.allocated()
+    }
+
+    /// What the last run cost.
+    pub fn cost(&self) -> RunCost {
+        self.cost
     }
 
     /// Runs a piece of a batch that fits; `first_logits` is `tokens.len()` or leaves as many rows as there is room for.
@@ -136,8 +156,11 @@ impl GpuEngine {
         if position == 0 {
             state.clear_states(&mut encoder);
         }
-        self.encode(&mut encoder, state, tokens.len(), first_logits);
+        let dispatches = self.encode(&mut encoder, state, tokens.len(), first_logits);
         let wanted = (tokens.len() - first_logits) * self.vocab;
+        self.cost.dispatches += dispatches;
+        self.cost.bytes_written += size_of_val(&run) + size_of_val(tokens);
+        self.cost.bytes_read += wanted * size_of::<f32>();
         if wanted > 0 {
             let source = self.arena.logits.at as u64 * 4;
             encoder.copy_buffer_to_buffer(&self.acts, source, &self.staging, 0, Some(wanted as u64 * 4));
@@ -151,14 +174,15 @@ impl GpuEngine {
         self.device.check()
     }
 
-    /// Encodes all dispatches for `tokens` tokens into one pass.
+    /// Encodes all dispatches for `tokens` tokens into one pass; says how many.
     fn encode(
         &self,
         encoder: &mut wgpu::CommandEncoder,
         state: &Sequence,
         tokens: usize,
         first_logits: usize,
-    ) {
+    ) -> usize {
+        let mut dispatches = 0;
         let steps = if tokens == 1 { &self.single } else { &self.several };
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         pass.set_bind_group(0, &self.shared, &[]);
@@ -179,7 +203,9 @@ impl GpuEngine {
             }
             let word = |value: usize| u32::try_from(value).unwrap_or(NONE);
             pass.dispatch_workgroups(word(step.x), word(y), 1);
+            dispatches += 1;
         }
+        dispatches
     }
 }
 
@@ -242,6 +268,8 @@ impl Engine for GpuEngine {
 
     async fn run(&mut self, batch: Batch<'_>) -> Result<()> {
         self.logits.clear();
+        self.cost = RunCost::default();
+        let created = self.device.created();
         let Batch { sequence, tokens, position, first_logits } = batch;
         let mut start = 0;
         while start < tokens.len() {
@@ -255,6 +283,7 @@ impl Engine for GpuEngine {
             self.piece(sequence, piece, position + start, first.unwrap_or(piece.len())).await?;
             start = end;
         }
+        self.cost.created = self.device.created() - created;
         Ok(())
     }
 

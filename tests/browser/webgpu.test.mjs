@@ -35,6 +35,8 @@ for (const [model, variants] of Object.entries(models)) {
       assert.equal(info.backend, "webgpu");
       assert.equal(info.backendReason, "asked for");
       assert.ok(stats.gpuBytes > 0, "weights are in GPU memory");
+      assert.equal(stats.gpuObjectsCreated, 0, "a token makes nothing");
+      assert.ok(stats.gpuDispatches > 10 && stats.gpuBytesWritten <= 256, JSON.stringify(stats));
       t.diagnostic(`${info.adapter}: ${stats.gpuBytes} bytes`);
     });
   }

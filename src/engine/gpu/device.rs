@@ -1,5 +1,6 @@
 //! The device: found, watched for errors, asked for buffers. Native and in a browser the same code.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
@@ -22,7 +23,9 @@ pub struct Device {
     /// Bytes written since the last submission.
     waiting: usize,
     /// Bytes of all buffers.
-    allocated: std::cell::Cell<usize>,
+    allocated: Cell<usize>,
+    /// Buffers, bind groups and pipelines made so far.
+    created: Cell<usize>,
 }
 
 /// What executes the kernels.
@@ -30,8 +33,6 @@ pub struct Device {
 pub struct Adapter {
     /// As the driver or the browser names it.
     pub name: String,
-    /// Whether it is a program that runs on the CPU.
-    pub is_software: bool,
 }
 
 fn unavailable(detail: impl Into<String>) -> Error {
@@ -61,13 +62,9 @@ impl Adapter {
     }
 
     fn of(info: &wgpu::AdapterInfo) -> Self {
-        // Browsers do not always fill in the type; the software adapters in use are few.
-        let name = [&info.name, &info.driver, &info.driver_info].map(|text| text.to_lowercase()).join(" ");
-        let software = ["swiftshader", "llvmpipe", "lavapipe", "software", "basic render"];
-        let is_software =
-            info.device_type == wgpu::DeviceType::Cpu || software.iter().any(|word| name.contains(word));
-        let name = if info.name.is_empty() { "unnamed adapter".into() } else { info.name.clone() };
-        Self { name, is_software }
+        // Browsers tell little, some nothing.
+        let told = [&info.name, &info.driver].into_iter().find(|text| !text.is_empty());
+        Self { name: told.map_or_else(|| "unnamed".into(), Clone::clone) }
     }
 }
 
@@ -105,7 +102,7 @@ impl Device {
             }
         });
         let adapter = Adapter::of(&adapter.get_info());
-        Ok(Self { wgpu, queue, adapter, limits, fault, waiting: 0, allocated: 0.into() })
+        Ok(Self { wgpu, queue, adapter, limits, fault, waiting: 0, allocated: 0.into(), created: 0.into() })
     }
 
     /// Bytes that a kernel can be given as one buffer.
@@ -117,6 +114,16 @@ impl Device {
     /// Bytes of all buffers so far.
     pub fn allocated(&self) -> usize {
         self.allocated.get()
+    }
+
+    /// Buffers, bind groups and pipelines made so far.
+    pub fn created(&self) -> usize {
+        self.created.get()
+    }
+
+    /// Notes that one more was made.
+    pub fn count_created(&self) {
+        self.created.set(self.created.get() + 1);
     }
 
     /// `out_of_memory` unless `count`, how many times `bytes` fit into a binding, is at least one.
@@ -154,6 +161,7 @@ impl Device {
     pub fn buffer_for(&self, label: &str, bytes: usize, usage: wgpu::BufferUsages) -> wgpu::Buffer {
         let size = bytes.next_multiple_of(16).max(16);
         self.allocated.set(self.allocated.get() + size);
+        self.count_created();
         self.wgpu.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size: size as u64,

@@ -75,6 +75,7 @@ impl Shaders {
         if let Some(&index) = self.known.get(&text) {
             return index;
         }
+        device.count_created();
         let module = device.wgpu.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(label),
             source: wgpu::ShaderSource::Wgsl(text.as_str().into()),
@@ -106,5 +107,6 @@ pub fn bind(
     let resources = (0..).zip(resources.iter().cloned());
     let entries: Vec<_> =
         resources.map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource }).collect();
+    device.count_created();
     device.wgpu.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries })
 }
