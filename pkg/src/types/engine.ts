@@ -26,7 +26,10 @@ export type ModelPart = string | URL | Blob | ArrayBuffer | Uint8Array;
 
 /** Options of `load`. */
 export interface LoadOptions {
-  /** `"auto"` (default) takes what is faster for this model on this machine. */
+  /**
+   * `"auto"` (default) takes the CPU until the WebGPU engine is tuned; `"webgpu"` asks for that engine, and fails with
+   * `webgpu_unavailable` where the browser has no WebGPU.
+   */
   backend?: "auto" | "webgpu" | "cpu";
   /** Which wasm build of the CPU engine runs; for tests and measurements. */
   build?: "auto" | "simd" | "relaxed";
