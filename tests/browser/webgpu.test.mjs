@@ -66,8 +66,9 @@ test("without WebGPU the error says so, and the CPU works", async (t) => {
     const OriginalWorker = window.Worker;
     window.Worker = class extends OriginalWorker {
       constructor(script, options) {
-        const source = `Object.defineProperty(self.navigator, "gpu", { value: undefined }); await import(${JSON.stringify(String(script))});`;
-        super(URL.createObjectURL(new Blob([source], { type: "text/javascript" })), options);
+        const module = (text) => JSON.stringify(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+        const without = module('Object.defineProperty(self.navigator, "gpu", { value: undefined });');
+        super(JSON.parse(module(`import ${without}; import ${JSON.stringify(String(script))};`)), options);
       }
     };
     const load = (backend) =>

@@ -124,6 +124,10 @@ fn epilogue(y: u32, by: u32, first: f32, second: f32) -> f32 {
 // This invocation's share of `row` times x, for every item; and of Σ x².
 fn accumulate(row: u32, lane: u32, x: array<u32, TOKENS>, shares: ptr<function, array<f32, TOKENS>>) -> f32 {
     let blocks = (params.columns + 31u) / 32u;
+    // The caller's loop declares them anew, but not every compiler clears them anew: SwiftShader's keeps what was there.
+    for (var t = 0u; t < TOKENS; t++) {
+        (*shares)[t] = 0.0;
+    }
     var square = 0.0;
     for (var block = lane; block < blocks; block += LANES) {
         load_block(row * blocks + block);
