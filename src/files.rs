@@ -1,7 +1,7 @@
 //! A model's files, whichever way they come: one GGUF file, its splits, or a directory with safetensors.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::gguf::Gguf;
 use crate::safetensors::Directory;
 use crate::source::Source;
@@ -29,5 +29,20 @@ impl ModelFiles {
         let table = Gguf::read(parts).await?;
         let tokenizer = Tokenizer::from_gguf(&table.metadata)?;
         Ok(Self { table, tokenizer })
+    }
+
+    /// As [`ModelFiles::read`]; what is no model at all is not kept, lest a page that a server sent in a file's place
+    /// stays in its place.
+    ///
+    /// # Errors
+    /// As [`ModelFiles::read`].
+    pub async fn read_or_refuse(parts: &[Box<dyn Source>]) -> Result<Self> {
+        let files = Self::read(parts).await;
+        if files.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotGguf) {
+            for part in parts {
+                part.refuse().await;
+            }
+        }
+        files
     }
 }

@@ -39,8 +39,12 @@ pub struct Info {
     pub license: Option<String>,
     /// Size of the file or files.
     pub size_bytes: u64,
-    /// The file's SHA-256, where it was asked for and so has been compared.
+    /// The file's SHA-256, where it is known: it was asked for, or the file is in the cache.
     pub sha256: Option<String>,
+    /// Whether all of it came from the cache.
+    pub cached: bool,
+    /// What the caller should know of, in sentences: why the model is not kept, or that it has changed.
+    pub notes: Vec<String>,
     /// Whether chat completions work.
     pub has_chat_template: bool,
 }
@@ -70,6 +74,8 @@ impl Info {
             license: text("general.license"),
             size_bytes: gguf.total_bytes,
             sha256: None,
+            cached: false,
+            notes: Vec::new(),
             has_chat_template,
         }
     }

@@ -45,6 +45,8 @@ pub struct Progress {
 pub enum Phase {
     /// Bytes arrive and are repacked.
     Download,
+    /// Bytes are read from the cache and repacked.
+    Cache,
     /// The model can be used.
     Ready,
 }
@@ -111,17 +113,18 @@ impl Model {
         on_progress: &mut dyn FnMut(Progress),
     ) -> Result<Self> {
         let (backend, reason) = options.backend()?;
-        let (parts, hash) = hashed(parts, options.sha256()?)?;
-        let ModelFiles { table: gguf, tokenizer } = ModelFiles::read(&parts).await?;
+        let (parts, hashes) = hashed(parts, options.sha256()?)?;
+        let phase = if parts.iter().all(|part| part.is_cached()) { Phase::Cache } else { Phase::Download };
+        let ModelFiles { table: gguf, tokenizer } = ModelFiles::read_or_refuse(&parts).await?;
         cancel.check()?;
         let prompter = Prompter::new(&gguf.metadata, &tokenizer);
         let total = gguf.total_bytes;
-        on_progress(Progress { phase: Phase::Download, loaded: 0, total });
+        on_progress(Progress { phase, loaded: 0, total });
         let mut reported = Instant::now();
         let mut on_bytes = |loaded: u64| {
             if reported.elapsed() >= PROGRESS_INTERVAL {
                 reported = Instant::now();
-                on_progress(Progress { phase: Phase::Download, loaded, total });
+                on_progress(Progress { phase, loaded, total });
             }
         };
         let quantize = options.quantize.map(Into::into);
@@ -143,12 +146,13 @@ impl Model {
         {
             info.quantization = format!("{:?}", Target::from(choice));
         }
-        if let Some((source, expected)) = hash {
-            source.verify(&expected).await?;
-            info.sha256 = Some(expected);
+        for source in &hashes {
+            info.sha256 = source.finish().await?.filter(|_| hashes.len() == 1);
+            info.notes.extend(source.notes());
         }
+        info.cached = phase == Phase::Cache;
         let context_length = network.context_length;
-        on_progress(Progress { phase: Phase::Download, loaded: total, total });
+        on_progress(Progress { phase, loaded: total, total });
         on_progress(Progress { phase: Phase::Ready, loaded: total, total });
         let tokenizer = Arc::new(tokenizer);
         Ok(Self {
@@ -179,7 +183,7 @@ impl Model {
             memory_bytes: draft.budget.with(context_length),
             context_length,
             backend: backend.name().into(),
-            cached: false,
+            cached: parts.iter().all(|part| part.is_cached()),
         })
     }
 
@@ -251,26 +255,21 @@ impl Model {
     }
 }
 
-/// The hash that a file must have, and who computes it.
-type Hash = (Rc<HashingSource>, String);
-/// A model's files, and the hash to check.
-type Hashed = (Vec<Box<dyn Source>>, Option<Hash>);
+/// A model's files, and the same as what knows their hashes.
+type Hashed = (Vec<Box<dyn Source>>, Vec<Rc<HashingSource>>);
 
-/// `parts`, hashed as they are read if a hash is asked for. Not otherwise: it costs time, and what no tensor needs
-/// would be read too.
-fn hashed(mut parts: Vec<Box<dyn Source>>, expected: Option<String>) -> Result<Hashed> {
-    let Some(expected) = expected else { return Ok((parts, None)) };
-    match parts.pop() {
-        Some(part) if parts.is_empty() => {
-            let source = Rc::new(HashingSource::new(part));
-            Ok((vec![Box::new(Rc::clone(&source))], Some((source, expected))))
-        }
-        _ => Err(Error::new(
+/// `parts`, hashed as they are read where somebody wants to know: the caller, who gave a hash, or the cache.
+fn hashed(parts: Vec<Box<dyn Source>>, expected: Option<String>) -> Result<Hashed> {
+    if expected.is_some() && parts.len() > 1 {
+        return Err(Error::new(
             ErrorKind::InvalidRequest,
             "sha256 is one file's hash, and this model has several files",
         )
-        .with_hint("Leave sha256 out, or merge the files with gguf-split --merge.")),
+        .with_hint("Leave sha256 out, or merge the files with gguf-split --merge."));
     }
+    let hashing = parts.into_iter().map(|part| HashingSource::new(part, expected.clone()).map(Rc::new));
+    let hashing = hashing.collect::<Result<Vec<_>>>()?;
+    Ok((hashing.iter().map(|source| Box::new(Rc::clone(source)) as Box<dyn Source>).collect(), hashing))
 }
 
 impl LoadOptions {
@@ -285,9 +284,6 @@ impl LoadOptions {
         }
         if self.threads.is_some_and(|threads| threads != 1) {
             bail!(InvalidRequest, "threads is {}; only 1 is supported so far", self.threads.unwrap_or(0));
-        }
-        if self.seal == Some(true) {
-            bail!(InvalidRequest, "seal is not supported yet");
         }
         match self.backend {
             Some(BackendChoice::Webgpu) => Ok((Backend::Gpu, "asked for")),

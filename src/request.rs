@@ -42,8 +42,12 @@ pub struct LoadOptions {
     pub sha256: Option<String>,
     /// Brings weights that the files hold as F32, F16 or BF16 into this format.
     pub quantize: Option<QuantizeChoice>,
-    /// Cut the worker off from the network once loaded.
-    pub seal: Option<bool>,
+    /// What was not used for longest may be deleted from the cache to make room.
+    pub evict: Option<bool>,
+    /// A token for the hub.
+    pub token: Option<String>,
+    /// The hub's URL.
+    pub hub: Option<String>,
 }
 
 /// Which engine is wanted.

@@ -4,6 +4,9 @@
 //! the caller wrote. Errors are thrown as `{ code, message, hint? }`.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod cache;
+mod parts;
+
 use std::rc::Rc;
 
 use js_sys::{Function, Object, Reflect};
@@ -12,13 +15,14 @@ use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
+use self::parts::{Meter, Openings};
 use crate::cancel::Cancel;
 use crate::chat::Conversation;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::generate::{Choice, Event, Outcome, Timings};
 use crate::model::Model;
 use crate::request::{LoadOptions, Request, parse};
-use crate::source::{BlobSource, HttpSource, ReplaySource, Source, requests};
+use crate::source::requests;
 use crate::tokenizer::EncodeOptions;
 
 /// Runs once, when the module is instantiated.
@@ -79,10 +83,14 @@ impl WasmModel {
     ) -> Result<WasmModel, JsValue> {
         let work = async {
             let options: LoadOptions = parse(&options)?;
-            let sources = sources(parts, &signal).await?;
-            let cancel = cancel(&signal);
-            let mut report = |progress| call(&on_progress, &progress);
-            Model::load(sources, &options, &cancel, &mut report).await
+            let meter = Meter::new(Some(on_progress));
+            let mut report = |progress| meter.report(progress);
+            let sources = Openings { signal: &signal, options: &options, writes: true, meter: &meter };
+            let loading = async {
+                let sources = sources.open(parts).await?;
+                Model::load(sources, &options, &cancel(&signal), &mut report).await
+            };
+            meter.ticking(loading).await
         };
         let model = work.await.map_err(thrown)?;
         Ok(WasmModel { model: Rc::new(model) })
@@ -97,7 +105,9 @@ impl WasmModel {
     ) -> Result<JsValue, JsValue> {
         let work = async {
             let options: LoadOptions = parse(&options)?;
-            Model::estimate(&sources(parts, &signal).await?, &options).await
+            let meter = Meter::new(None);
+            let sources = Openings { signal: &signal, options: &options, writes: false, meter: &meter };
+            Model::estimate(&sources.open(parts).await?, &options).await
         };
         Ok(JsValue::from(text(&work.await.map_err(thrown)?)))
     }
@@ -194,31 +204,6 @@ impl WasmModel {
     pub fn network_requests(&self) -> String {
         text(&requests())
     }
-}
-
-async fn sources(parts: Vec<JsValue>, signal: &AbortSignal) -> Result<Vec<Box<dyn Source>>> {
-    let mut sources = Vec::new();
-    for part in parts {
-        sources.push(source(part, signal).await?);
-    }
-    Ok(sources)
-}
-
-async fn source(part: JsValue, signal: &AbortSignal) -> Result<Box<dyn Source>> {
-    if let Some(url) = part.as_string() {
-        let file = HttpSource::open(&url, signal.clone()).await?;
-        return Ok(Box::new(ReplaySource::new(Box::new(file))));
-    }
-    if let Some(blob) = part.dyn_ref::<web_sys::Blob>() {
-        return Ok(Box::new(BlobSource::new(blob.clone())));
-    }
-    if let Some(bytes) = part.dyn_ref::<js_sys::Uint8Array>() {
-        return Ok(Box::new(BlobSource::of_bytes(bytes)?));
-    }
-    Err(Error::new(
-        ErrorKind::InvalidRequest,
-        "a model is a URL, a File, a Blob, an ArrayBuffer or a Uint8Array",
-    ))
 }
 
 fn cancel(signal: &AbortSignal) -> Cancel {

@@ -12,7 +12,7 @@ use tabmind::chat::calls::{
     AnswerParser, Body, CALL_FORMATS, CallFormat, CallPart, Grammar, Part, of_template,
 };
 use tabmind::chat::tools::{ToolChoice, Tools};
-use tabmind::constraint::{self, Compiler, ConstraintSource};
+use tabmind::constraint::{Compiler, ConstraintSource};
 use tabmind::files::ModelFiles;
 use tabmind::source::{MemorySource, Source};
 use tabmind::tokenizer::Tokenizer;
@@ -327,9 +327,9 @@ fn tokenizer() -> Arc<Tokenizer> {
 /// Whether the grammar of `format` accepts `text`, as a whole answer or behind the text that opens calls.
 fn accepts(format: &CallFormat, tools: &Tools, opened: bool, text: &str) -> bool {
     let tokenizer = tokenizer();
-    let grammar = Grammar { special: &|_| None, lower: &|schema, field| constraint::lower(schema, field) };
-    let source = grammar.write(format, tools, opened).unwrap();
     let compiler = Compiler::new(Arc::clone(&tokenizer));
+    let grammar = Grammar { special: &|_| None, lower: &|schema, field| compiler.lower(schema, field) };
+    let source = grammar.write(format, tools, opened).unwrap();
     let mut constraint = compiler
         .compile(&ConstraintSource::Lark(source.clone()), "tools")
         .unwrap_or_else(|e| panic!("{source}\n{e}"));

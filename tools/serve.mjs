@@ -2,7 +2,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
-import { extname, join } from "node:path";
+import { basename, extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { listModels, listing } from "./models.mjs";
 
@@ -30,6 +30,10 @@ const isolation = {
   "Cross-Origin-Embedder-Policy": "require-corp",
   "Cross-Origin-Resource-Policy": "same-origin",
 };
+
+// The worker of the package loads its own modules, models from anywhere, and may start workers for threads. `import()` is
+// the one thing that the engine's seal cannot take away: this restricts it to the scripts of this server.
+const workerPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src * blob: data:";
 
 /**
  * Starts a server on 127.0.0.1.
@@ -113,6 +117,7 @@ async function sendFile(request, response, file) {
   const etag = `"${found.size.toString(36)}-${Math.trunc(found.mtimeMs).toString(36)}"`;
   response.setHeader("Accept-Ranges", "bytes");
   response.setHeader("Content-Type", types[extname(file).toLowerCase()] ?? "application/octet-stream");
+  if (basename(file) === "worker.js") response.setHeader("Content-Security-Policy", workerPolicy);
   response.setHeader("ETag", etag);
   if (request.headers["if-none-match"] === etag) return response.writeHead(304).end();
 

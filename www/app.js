@@ -90,7 +90,7 @@ async function loadModel(choice) {
   network.asking(choice.source);
   try {
     await closeEngine();
-    const ready = await load(choice.source, { ...choice.options, signal: controller.signal, onProgress: progress.update });
+    const ready = await load(choice.source, { ...choice.options, seal: true, signal: controller.signal, onProgress: progress.update });
     loading = null;
     useEngine(ready, choice.name);
   } catch (error) {

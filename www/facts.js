@@ -29,6 +29,15 @@ export function showModelFacts(info, name) {
     ["Why", info.backendReason],
     ["Adapter", info.adapter],
     ["Threads", info.backend === "cpu" && !crossOriginIsolated ? "1, the page is not isolated" : String(info.threads)],
+    ["Network", describeSeal(info.sealed)],
+    ["Loaded from", info.cached ? "this browser" : null],
+    ["Note", info.notes.join(" ")],
     ["Licence", info.license],
   ]);
+}
+
+/** @param {import("./tabmind.js").EngineInfo["sealed"]} sealed */
+function describeSeal(sealed) {
+  if (sealed === false) return "open";
+  return sealed === "csp" ? "sealed: the engine can ask for nothing but scripts of this site" : "sealed: no function that asks a network is left to the engine";
 }

@@ -3,6 +3,7 @@
  */
 import { byId, el } from "./dom.js";
 import * as format from "./format.js";
+import { createStoredModels } from "./stored-models.js";
 
 /**
  * @typedef {{ source: import("./tabmind.js").ModelSource, name: string, options: { backend: "auto" | "webgpu" | "cpu", contextLength?: number } }} Choice
@@ -58,6 +59,7 @@ export function createModelPicker({ onChoose, canChoose }) {
     chooseFiles(file.files);
     file.value = ""; // so that the same file can be chosen again after an error
   });
+  createStoredModels({ onChoose: (address) => choose(address, format.fileName(address)) });
   listenForDrops(canChoose, chooseFiles);
   // A link may suggest a model, but only a click loads it: an address in a link must not be able to start a download.
   url.value = new URLSearchParams(location.search).get("model") ?? "";

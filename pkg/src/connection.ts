@@ -1,6 +1,6 @@
 // The page's end of the line to one worker: requests by id, aborts, and what happens when either side goes.
 import { TabmindError, abortError, fromWire } from "./errors.js";
-import type { Call, FromWorker, Methods, Part, ToWorker } from "./protocol.js";
+import type { Call, FromWorker, Methods, Part, StartType, ToWorker } from "./protocol.js";
 import type { NetworkRequest } from "./types/engine.js";
 
 interface Pending {
@@ -40,10 +40,10 @@ export class Connection {
   }
 
   /**
-   * Loads the model, or reads its header; the answer is EngineInfo or Estimate JSON. An abort leaves the worker as it
+   * Loads the model, reads its header, or asks the cache; the answer is JSON. An abort leaves the worker as it
    * is: the caller ends it.
    */
-  start(type: "load" | "estimate", wasmUrl: string | null, parts: Part[], options: string, signals: AbortSignal[]): Promise<string> {
+  start(type: StartType, wasmUrl: string | null, parts: Part[], options: string, signals: AbortSignal[]): Promise<string> {
     return this.#send((id) => ({ type, id, wasmUrl, parts, options }), { signals }) as Promise<string>;
   }
 

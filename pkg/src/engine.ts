@@ -33,6 +33,9 @@ export function createEngine(connection: Connection, info: EngineInfo): Engine {
         args: [toJson("messages", messages), toJson("options", options)],
       }),
     stats: async () => JSON.parse(await connection.call({ method: "stats", args: [] })) as EngineStats,
+    seal: async () => {
+      info.sealed = (await connection.call({ method: "seal", args: [] })) as "csp" | "scope";
+    },
     networkRequests: () => connection.requests.map((request) => ({ ...request })),
     close: async () => connection.end(new TabmindError("closed", "the engine was closed", { hint: "load the model again" })),
   };

@@ -15,7 +15,9 @@ import type { Engine, EngineInfo, Estimate, LoadOptions, ModelPart, ModelSource,
 export async function load(model: ModelSource, options: LoadOptions = {}): Promise<Engine> {
   const { connection, json } = await start("load", model, options);
   measureScripts(connection.requests);
-  return createEngine(connection, JSON.parse(json) as EngineInfo);
+  const engine = createEngine(connection, { ...(JSON.parse(json) as EngineInfo), sealed: false });
+  if (options.seal === true) await engine.seal();
+  return engine;
 }
 
 /**
@@ -33,11 +35,12 @@ export async function estimate(model: ModelSource, options: LoadOptions = {}): P
 
 /** Starts a worker with its first message. It is left running if that succeeds. */
 async function start(type: "load" | "estimate", model: ModelSource, options: LoadOptions): Promise<{ connection: Connection; json: string }> {
-  const { onProgress, signal, assets, ...forRust } = fields("options", options) as LoadOptions;
+  const { onProgress, signal, assets, seal, ...forRust } = fields("options", options) as LoadOptions;
   const signals = readSignal("signal", signal);
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw invalid("onProgress", `expected a function, found ${show(onProgress)}`);
   }
+  if (seal !== undefined && typeof seal !== "boolean") throw invalid("seal", `expected true or false, found ${show(seal)}`);
   const optionsJson = toJson("options", forRust);
   if (typeof Worker === "undefined") {
     throw new TabmindError("invalid_request", `${type}() needs Web Workers, and there are none here`, {
@@ -45,6 +48,7 @@ async function start(type: "load" | "estimate", model: ModelSource, options: Loa
     });
   }
   const parts = await readModel(model, assets);
+  if (type === "load" && forRust.cache !== "none" && parts.some((part) => typeof part === "string")) askToPersist();
   if (signals.some(({ aborted }) => aborted)) throw abortError();
 
   const connection = new Connection(startWorker(assets), (json) => onProgress?.(JSON.parse(json) as Progress));
@@ -55,6 +59,15 @@ async function start(type: "load" | "estimate", model: ModelSource, options: Loa
     connection.end(new TabmindError("closed", `the ${type} failed`));
     throw error;
   }
+}
+
+/**
+ * Asks the browser not to clear what is stored here by itself. Only a page may ask; loading does not wait for the answer,
+ * which some browsers leave to the user.
+ */
+function askToPersist(): void {
+  // Absent on insecure origins.
+  void navigator.storage?.persist?.().catch(() => {});
 }
 
 /** The worker reports its own script first; its size, and what it imports, are in the page's timeline only. */
@@ -106,7 +119,7 @@ async function toBlob(bytes: Uint8Array): Promise<Blob> {
 }
 
 /** The absolute URL of one of the package's files. */
-function assetUrl(assets: LoadOptions["assets"], file: string): string {
+export function assetUrl(assets: LoadOptions["assets"], file: string): string {
   if (typeof assets === "function") return new URL(assets(file), document.baseURI).href;
   if (assets === undefined) return new URL(file, besideThisModule()).href;
   const base = new URL(assets, document.baseURI).href;
@@ -121,7 +134,8 @@ function besideThisModule(): string {
 /** Blob URLs of the scripts that start a worker of another origin, by its URL: one each, for as long as the page lives. */
 const starters = new Map<string, string>();
 
-function startWorker(assets: LoadOptions["assets"]): Worker {
+/** Starts the package's worker. */
+export function startWorker(assets: LoadOptions["assets"]): Worker {
   const name = "tabmind";
   if (assets === undefined && new URL(import.meta.url).origin === location.origin) {
     // Bundlers know exactly this form.

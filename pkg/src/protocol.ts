@@ -15,18 +15,22 @@ export interface Methods {
   score(input: string): string;
   applyChatTemplate(messages: string, options: string): string;
   stats(): string;
+  seal(): string;
 }
 export type Method = keyof Methods;
 
 /** `{ method, args }` of one call. */
 export type Call = { [M in Method]: { method: M; args: Parameters<Methods[M]> } }[Method];
 
+/** What a worker is started for. `options` of `cache` are its question. */
+export type StartType = "load" | "estimate" | "cache";
+
 /**
- * From the page. `load` or `estimate` comes first and once; the answer is EngineInfo or Estimate JSON, and nothing
- * follows an estimate. Ids are the page's, and unique.
+ * From the page. One of `StartType` comes first and once; the answer is JSON, and nothing follows it but after `load`.
+ * Ids are the page's, and unique.
  */
 export type ToWorker =
-  | { type: "load" | "estimate"; id: number; wasmUrl: string | null; parts: Part[]; options: string }
+  | { type: StartType; id: number; wasmUrl: string | null; parts: Part[]; options: string }
   | { type: "call"; id: number; call: Call; events: boolean }
   | { type: "abort"; id: number };
 

@@ -2,6 +2,8 @@
 // the TypeScript is checked against the agreed border and not against whatever was built last; a test compares the two.
 export default function init(options: { module_or_path: Response }): Promise<unknown>;
 
+export function cache(questionJson: string, signal: AbortSignal): Promise<string>;
+
 export class WasmModel {
   private constructor();
   static load(

@@ -1,7 +1,8 @@
 // Runs in a dedicated module Worker: starts the wasm once, carries out the page's calls, passes events on unread.
-import init, { WasmModel } from "./tabmind.js";
+import init, { WasmModel, cache } from "./tabmind.js";
 import type { WireError } from "./errors.js";
-import type { Call, FromWorker, ToWorker } from "./protocol.js";
+import { sealScope } from "./seal.js";
+import type { Call, FromWorker, StartType, ToWorker } from "./protocol.js";
 import type { NetworkRequest } from "./types/engine.js";
 
 const post = (message: FromWorker): void => self.postMessage(message);
@@ -16,6 +17,8 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
       return void answer(data.id, (signal) => load(data, signal));
     case "estimate":
       return void answer(data.id, (signal) => estimate(data, signal));
+    case "cache":
+      return void answer(data.id, (signal) => askCache(data, signal));
     case "call":
       return void answer(data.id, (signal) => run(data.call, data.events ? data.id : undefined, signal));
     case "abort":
@@ -49,7 +52,7 @@ async function answer(id: number, work: (signal: AbortSignal) => Promise<string 
   }
 }
 
-type Start = ToWorker & { type: "load" | "estimate" };
+type Start = ToWorker & { type: StartType };
 
 async function start({ wasmUrl }: Start): Promise<void> {
   await init({ module_or_path: await fetchWasm(wasmUrl ?? new URL("./tabmind_bg.wasm", import.meta.url).href) });
@@ -58,6 +61,11 @@ async function start({ wasmUrl }: Start): Promise<void> {
 async function estimate(message: Start, signal: AbortSignal): Promise<string> {
   await start(message);
   return WasmModel.estimate(message.parts, message.options, signal);
+}
+
+async function askCache(message: Start, signal: AbortSignal): Promise<string> {
+  await start(message);
+  return cache(message.options, signal);
 }
 
 async function load(message: Start, signal: AbortSignal): Promise<string> {
@@ -88,6 +96,8 @@ async function run(call: Call, eventsFor: number | undefined, signal: AbortSigna
       return model.applyChatTemplate(...call.args);
     case "stats":
       return model.stats();
+    case "seal":
+      return sealScope();
   }
 }
 

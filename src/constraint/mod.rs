@@ -31,7 +31,6 @@ mod schema;
 mod vocabulary;
 
 pub use compiler::Compiler;
-pub use schema::lower;
 
 use std::rc::Rc;
 
@@ -43,6 +42,9 @@ use web_time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// Characters of the library's messages that are passed on: they may hold the whole grammar.
+const MAX_MESSAGE: usize = 400;
+
 /// What an answer must be.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ConstraintSource {
@@ -52,7 +54,8 @@ pub enum ConstraintSource {
     JsonSchema(Value),
     /// Text that this regular expression matches from beginning to end, in the syntax of Rust's `regex` crate.
     Regex(String),
-    /// Text that this grammar derives from `start`, in llguidance's dialect of Lark.
+    /// Text that this grammar derives from `start`, in llguidance's dialect of Lark. A `%json` in it reaches the library
+    /// as it is: only what [`Compiler::lower`] gave may stand there.
     Lark(String),
 }
 
@@ -101,6 +104,11 @@ impl Blame {
     fn error(&self, error: impl std::fmt::Display) -> Error {
         let text = error.to_string();
         let text = text.split("\n<non-verbose/>").next().unwrap_or_default().trim();
+        let text = match text {
+            // Its word for a mask without a token.
+            "NoExtensionBias" => "no text can go on from here to a valid end".to_owned(),
+            text => text.chars().take(MAX_MESSAGE).collect(),
+        };
         Error::new(self.kind, format!("{}: {text}", self.field))
     }
 }

@@ -7,7 +7,7 @@ use crate::cancel::Cancel;
 use crate::chat::Conversation;
 use crate::chat::calls::{CallFormat, Grammar};
 use crate::chat::tools::{ToolChoice, Tools};
-use crate::constraint::{self, ConstraintSource, ConstraintTimings};
+use crate::constraint::{ConstraintSource, ConstraintTimings};
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::generate::{Constraints, Event, Generator, Job, Kind, Outcome};
 use crate::request::{ChatParams, Common, Prompt, Request};
@@ -81,7 +81,7 @@ impl Model {
             }
             let grammar = Grammar {
                 special: &|text| self.prompter.marker(text),
-                lower: &|schema, field| constraint::lower(schema, field),
+                lower: &|schema, field| self.compiler.lower(schema, field),
             };
             let opened = tools.choice == ToolChoice::Auto;
             let source = ConstraintSource::Lark(grammar.write(format, tools, opened)?);

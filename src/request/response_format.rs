@@ -54,6 +54,10 @@ impl ResponseFormat {
                 None => bail!(InvalidRequest, "response_format.regex is missing"),
             },
             "grammar" => match &self.grammar {
+                // A schema inside a grammar would go past all that is known of schemas.
+                Some(grammar) if grammar.contains("%json") => {
+                    bail!(InvalidRequest, "response_format.grammar holds %json; json_schema takes a schema")
+                }
                 Some(grammar) => (ConstraintSource::Lark(grammar.clone()), "response_format.grammar"),
                 None => bail!(InvalidRequest, "response_format.grammar is missing"),
             },

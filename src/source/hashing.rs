@@ -21,9 +21,11 @@ const GAP_BYTES: u64 = 1 << 20;
 /// What is read at once where nobody else wants the bytes.
 const PIECE_BYTES: u64 = 4 << 20;
 
-/// A source whose bytes are hashed while they are read. Reads must not overlap.
+/// A source whose bytes are hashed while they are read, if anybody wants to know their hash. Reads must not overlap.
 pub struct HashingSource {
     inner: Box<dyn Source>,
+    expected: Option<String>,
+    is_hashing: bool,
     state: RefCell<State>,
 }
 
@@ -45,29 +47,50 @@ impl State {
 }
 
 impl HashingSource {
-    /// Hashes what is read from `inner`.
-    pub fn new(inner: Box<dyn Source>) -> Self {
-        Self { inner, state: RefCell::new(State { hasher: Sha256::new(), hashed: 0 }) }
+    /// Hashes what is read from `inner`, if that is to be compared with `expected` (lower-case hexadecimal; else with
+    /// what the origin itself promises) or the source wants to know. Not otherwise: it costs time, and what no tensor
+    /// needs would be read too.
+    ///
+    /// # Errors
+    /// `hash_mismatch`, if the source is known to be something else.
+    pub fn new(inner: Box<dyn Source>, expected: Option<String>) -> Result<Self> {
+        let expected = expected.or_else(|| inner.expected_sha256());
+        let known = inner.known_sha256();
+        if let (Some(expected), Some(known)) = (&expected, &known) {
+            compare(known, expected)?;
+        }
+        let is_hashing = known.is_none() && (expected.is_some() || inner.wants_hash());
+        Ok(Self {
+            inner,
+            expected,
+            is_hashing,
+            state: RefCell::new(State { hasher: Sha256::new(), hashed: 0 }),
+        })
     }
 
-    /// Reads what nobody has read yet, and compares the whole file's hash, in lower-case hexadecimal, with `expected`.
+    /// Reads what nobody has read yet and compares the whole file's hash. Answers the hash, if it is known.
     ///
     /// # Errors
     /// `hash_mismatch`; what the source fails with.
-    pub async fn verify(&self, expected: &str) -> Result<()> {
+    pub async fn finish(&self) -> Result<Option<String>> {
+        if !self.is_hashing && !self.inner.wants_hash() {
+            return Ok(self.inner.known_sha256());
+        }
+        self.inner.read_ahead();
         self.pass(self.inner.len().unwrap_or(u64::MAX)).await?;
         let digest = self.state.borrow().hasher.clone().finalize();
         let found = digest.iter().fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
             text
         });
-        if found == expected {
-            return Ok(());
+        if let Some(expected) = &self.expected
+            && let Err(error) = compare(&found, expected)
+        {
+            self.inner.refuse().await;
+            return Err(error);
         }
-        let detail = format!("the model's SHA-256 is {found}; {expected} was expected");
-        Err(Error::new(ErrorKind::HashMismatch, detail).with_hint(
-            "The file was changed or damaged, or the sha256 option is another file's: compare it with the publisher's.",
-        ))
+        self.inner.commit(&found).await?;
+        Ok(Some(found))
     }
 
     /// Hashes everything up to `end`, or to where the source ends.
@@ -86,6 +109,9 @@ impl HashingSource {
     }
 
     async fn read_hashed(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
+        if !self.is_hashing {
+            return self.inner.read(offset, len).await;
+        }
         let hashed = self.state.borrow().hashed;
         if offset > hashed && (len > LOOK_UP_BYTES || offset - hashed <= GAP_BYTES) {
             self.pass(offset).await?;
@@ -96,9 +122,35 @@ impl HashingSource {
     }
 }
 
+fn compare(found: &str, expected: &str) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    let detail = format!("the model's SHA-256 is {found}; {expected} was expected");
+    Err(Error::new(ErrorKind::HashMismatch, detail).with_hint(
+        "The file was changed or damaged, or the sha256 option is another file's: compare it with the publisher's.",
+    ))
+}
+
 impl Source for Rc<HashingSource> {
     fn len(&self) -> Option<u64> {
         self.inner.len()
+    }
+
+    fn read_ahead(&self) {
+        self.inner.read_ahead();
+    }
+
+    fn is_cached(&self) -> bool {
+        self.inner.is_cached()
+    }
+
+    fn refuse(&self) -> LocalFuture<'_, ()> {
+        self.inner.refuse()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.inner.notes()
     }
 
     fn read(&self, offset: u64, len: u64) -> LocalFuture<'_, Result<Vec<u8>>> {
@@ -138,11 +190,13 @@ mod tests {
     #[test]
     fn a_known_hash() {
         for knows_length in [true, false] {
-            let source = HashingSource::new(Box::new(Counted(b"abc".to_vec(), Rc::default(), knows_length)));
-            block_on(source.verify(ABC)).unwrap();
+            let file = Counted(b"abc".to_vec(), Rc::default(), knows_length);
+            let source = HashingSource::new(Box::new(file), Some(ABC.into())).unwrap();
+            assert_eq!(block_on(source.finish()).unwrap().as_deref(), Some(ABC));
         }
-        let source = HashingSource::new(Box::new(Counted(b"abd".to_vec(), Rc::default(), true)));
-        let error = block_on(source.verify(ABC)).unwrap_err();
+        let file = Counted(b"abd".to_vec(), Rc::default(), true);
+        let source = HashingSource::new(Box::new(file), Some(ABC.into())).unwrap();
+        let error = block_on(source.finish()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::HashMismatch);
         assert!(error.detail().contains(ABC) && error.detail().contains(&plain_hash(b"abd")), "{error}");
     }
@@ -164,8 +218,8 @@ mod tests {
         ];
         for reads in reads {
             let count = Rc::new(RefCell::new(0));
-            let source =
-                Rc::new(HashingSource::new(Box::new(Counted(bytes.clone(), Rc::clone(&count), true))));
+            let source = Box::new(Counted(bytes.clone(), Rc::clone(&count), true));
+            let source = Rc::new(HashingSource::new(source, Some(expected.clone())).unwrap());
             for &(offset, len) in *reads {
                 let range = offset.min(all) as usize..(offset + len).min(all) as usize;
                 assert_eq!(
@@ -173,7 +227,7 @@ mod tests {
                     bytes[range.start.min(range.end)..range.end]
                 );
             }
-            block_on(source.verify(&expected)).unwrap();
+            block_on(source.finish()).unwrap();
             let read = *count.borrow();
             assert!(read <= all + 500 + 256 + 100 + 20, "{reads:?} read {read} bytes of {all}");
         }

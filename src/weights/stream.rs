@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::gguf::{Gguf, TensorInfo};
 use crate::recording::{MatrixId, VectorId};
 use crate::source::Source;
+use crate::task::Pace;
 
 /// What is read at once: little enough that progress is told often on a slow line.
 const CHUNK_BYTES: u64 = 256 << 10;
@@ -35,10 +36,15 @@ pub async fn stream(
     let mut order: Vec<(usize, &TensorInfo)> = gguf.tensors.iter().enumerate().collect();
     order.sort_by_key(|(_, tensor)| (tensor.part, tensor.offset));
     let mut done = 0;
+    let mut current = None;
+    let mut pace = Pace::start();
     for (index, tensor) in order {
         let Some(part) = parts.get(tensor.part) else { continue };
+        if current.replace(tensor.part) != Some(tensor.part) {
+            part.read_ahead();
+        }
         if let Some(destinations) = matrices.get(&index) {
-            stream_rows(tensor, part.as_ref(), destinations, sink, cancel, &mut |bytes| {
+            stream_rows(tensor, part.as_ref(), destinations, sink, cancel, &mut pace, &mut |bytes| {
                 on_bytes(done + bytes)
             })
             .await?;
@@ -82,6 +88,7 @@ async fn stream_rows(
     destinations: &Destinations,
     sink: &mut dyn WeightSink,
     cancel: &Cancel,
+    pace: &mut Pace,
     on_bytes: &mut dyn FnMut(u64),
 ) -> Result<()> {
     let row_bytes = tensor.format.row_bytes(tensor.columns()) as u64;
@@ -89,6 +96,8 @@ async fn stream_rows(
     let rows = tensor.rows() as u64;
     let mut first = 0;
     while first < rows {
+        // Bytes from a disk are there at once: nothing else would let an abort in.
+        pace.breathe().await;
         cancel.check()?;
         let count = rows_at_once.min(rows - first);
         let bytes = read_exactly(tensor, part, tensor.offset + first * row_bytes, count * row_bytes).await?;

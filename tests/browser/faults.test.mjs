@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
 import { serve } from "../../tools/serve.mjs";
-import { createFaults } from "./faults.mjs";
+import { createFaults, sentTwice } from "./faults.mjs";
 import { tinyModel, writeGguf } from "./gguf-writer.mjs";
 import { assertAborted, assertError, soak, useHarness } from "./harness.mjs";
 
@@ -59,13 +59,17 @@ test("a server without faults", async (t) => {
   expected = outcome.value?.ids;
   assert.equal(expected?.length, 8, JSON.stringify(outcome));
   assert.equal(outcome.value.bytes, model.length);
-  assert.deepEqual(faults.requests(path).map(({ start }) => start), [0]);
+  const requests = faults.requests(path);
+  assert.equal(requests[0].start, 0);
+  assert.equal(requests.length, 5, "the header, and the rest by four connections");
+  assert.equal(sentTwice(requests), 0);
 });
 
 test("connections that are cut, anywhere", async (t) => {
   const page = await harness.page(t);
   const many = soak ? 50 : 3;
-  const places = Array.from({ length: many }, (_, n) => Math.floor(model.length * (0.15 + (0.83 * n) / many)) + n);
+  // None of the connections has more than a quarter of the file to bring.
+  const places = Array.from({ length: many }, (_, n) => Math.floor(model.length * (0.02 + (0.2 * n) / many)) + n);
   for (const cut of places) await t.test(`after ${cut} bytes each`, () => assertResumed(page, `cut=${cut}`));
   // In the header; later connections hold.
   for (const cut of [3, 5000, 300_000]) await t.test(`once after ${cut} bytes`, () => assertResumed(page, `cut-once=${cut}`));
@@ -80,12 +84,14 @@ async function assertResumed(page, name) {
   assertModel(outcome);
   assert.equal(outcome.value.bytes, model.length, "each byte arrived once");
   const requests = faults.requests(path);
-  assert.ok(requests.length >= 2, "it was cut");
-  for (const [n, { start }] of requests.entries()) {
-    if (n === 0) continue;
-    const broke = requests[n - 1].start + requests[n - 1].sent;
-    assert.ok(start <= broke && start >= broke - inThePipe, `the connection broke at ${broke}, the next began at ${start}`);
+  const cut = requests.filter(({ start, end, sent }) => start + sent < end);
+  assert.ok(cut.length > 0, "it was cut");
+  for (const broken of cut) {
+    const broke = broken.start + broken.sent;
+    const goesOn = ({ start }) => start <= broke && start >= Math.max(broken.start, broke - inThePipe);
+    assert.ok(requests.some((request) => request !== broken && goesOn(request)), `a connection broke at ${broke}, and none went on from there`);
   }
+  assert.ok(sentTwice(requests) <= cut.length * inThePipe, `${sentTwice(requests)} bytes were sent twice`);
 }
 
 test("a connection that always breaks at the same byte is given up", async (t) => {
@@ -110,19 +116,19 @@ test("without range support the file is read from its beginning", async (t) => {
 
 test("5xx and 429 are tried again, after the time that the server asks for", async (t) => {
   const page = await harness.page(t);
-  for (const [name, requests, seconds] of [
-    ["500=1", 2, 0.3],
-    ["503=3", 4, 2.1],
-    ["429=2", 2, 2],
-    ["429-date=3", 2, 1.9],
+  for (const [name, refused, seconds] of [
+    ["500=1", 1, 0.3],
+    ["503=3", 3, 2.1],
+    ["429=2", 1, 2],
+    ["429-date=3", 1, 1.9],
   ]) {
     await t.test(name, async () => {
       const path = fault(name);
       const outcome = await load(page, path, { sha256 });
       assertModel(outcome);
       const made = faults.requests(path);
-      assert.equal(made.length, requests);
-      const waited = (made.at(-1).at - made[0].at) / 1000;
+      assert.equal(made.filter(({ sent }) => sent === 0).length, refused);
+      const waited = (made[refused].at - made[0].at) / 1000;
       assert.ok(waited >= seconds && waited < seconds + 5, `waited ${waited} s`);
     });
   }
@@ -157,7 +163,8 @@ test("a file that changes between ranges is refused", async (t) => {
     await t.test(name, async () => {
       const path = fault(name);
       assertError(await load(page, path), "corrupt_file", message);
-      assert.equal(faults.requests(path).length, 2);
+      // Several connections may notice it at once.
+      assert.ok(faults.requests(path).length <= 5);
     });
   }
 });
@@ -178,7 +185,7 @@ test("a slow server is waited for", async (t) => {
   const outcome = await load(page, path, { sha256 });
   assertModel(outcome);
   assert.equal(outcome.value.bytes, model.length);
-  assert.equal(faults.requests(path).length, 1);
+  assert.equal(sentTwice(faults.requests(path)), 0);
 });
 
 test("a silent server is noticed within 20 seconds", async (t) => {
@@ -189,7 +196,8 @@ test("a silent server is noticed within 20 seconds", async (t) => {
     assertModel(outcome);
     assert.equal(outcome.value.bytes, model.length, "each byte arrived once");
     assert.ok(outcome.seconds > 19 && outcome.seconds < 25, `${outcome.seconds} s`);
-    assert.deepEqual(faults.requests(paths[n]).map(({ start }) => start), [0, n === 0 ? 1_000_000 : 0]);
+    assert.equal(sentTwice(faults.requests(paths[n])), 0);
+    if (n === 0) assert.ok(faults.requests(paths[n]).some(({ start }) => start === 1_000_000), "it went on where the silence began");
   }
 });
 

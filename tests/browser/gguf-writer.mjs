@@ -134,14 +134,14 @@ export function writeGguf({ version, metadata, tensors }) {
 const plainTemplate = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
 
 /**
- * A small random Llama with a byte vocabulary and a chat template; `dim` and `blocks` make it slower, `markers` are
- * control tokens.
+ * A small random Llama with a byte vocabulary and a chat template; `dim` and `blocks` make it slower, `seed` another,
+ * `markers` are control tokens.
  */
-export function tinyModel({ dim = 32, blocks = 2, contextLength = 256, template = plainTemplate, markers = [] } = {}) {
+export function tinyModel({ dim = 32, blocks = 2, contextLength = 256, template = plainTemplate, markers = [], seed = 1 } = {}) {
   const heads = 4;
   const kvHeads = 2;
   const hidden = dim * 2;
-  const random = seeded(1);
+  const random = seeded(seed);
   const words = [..."▁abcdefghijklmnopqrstuvwxyz.,", "▁a", "▁b", "th", "▁th", "▁the", "he", "er", "in", "an"];
   const hex = (byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
   const tokens = ["<unk>", "<s>", "</s>", ...Array.from({ length: 256 }, (_, byte) => hex(byte)), ...words, ...markers];

@@ -48,9 +48,12 @@ export function useHarness({ fake = false, args = [], handle } = {}) {
     rmSync(scratch, { recursive: true, force: true });
   });
 
-  /** A fresh page with the package imported; the test fails on errors that nobody caught. */
-  harness.page = async (t, path = "") => {
-    const page = await harness.browser.newPage();
+  /**
+   * A fresh page with the package imported; the test fails on errors that nobody caught. It has nothing in common with
+   * other pages, unless they are opened in one `context`, which the test closes.
+   */
+  harness.page = async (t, path = "", context) => {
+    const page = await (context ?? harness.browser).newPage();
     page.setDefaultTimeout(20_000);
     // A promise in the page that never settles fails its test, instead of holding up the run.
     const watchdog = setTimeout(() => page.close(), (soak ? 600 : 60) * 1000);
@@ -58,7 +61,7 @@ export function useHarness({ fake = false, args = [], handle } = {}) {
     page.on("pageerror", (error) => uncaught.push(error.stack ?? String(error)));
     t.after(async () => {
       clearTimeout(watchdog);
-      await page.context().close();
+      await (context === undefined ? page.context() : page).close();
       assert.deepEqual(uncaught, [], "errors that nobody caught in the page");
     });
     await page.goto(harness.site.url + path);

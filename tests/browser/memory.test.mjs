@@ -1,4 +1,5 @@
-// After close() the memory is back, and cycles of load and close do not grow it.
+// A download takes little more of the wasm heap than the weights; after close() the memory is back, and cycles of load and
+// close do not grow it.
 //
 // Measured from outside, as resident memory of the page's process: performance.measureUserAgentSpecificMemory() does
 // not count the wasm memory of a worker (tried: 30 MB of weights made 0.7 MB of difference).
@@ -95,4 +96,29 @@ test("cycles of load and close do not grow the memory", { skip }, async (t) => {
   assert.ok(after <= allowed, `${megabytes(before)} became ${megabytes(after)}`);
   // Compiled code and the like take some 64 KB, whatever the number of cycles.
   assert.ok(heapAfter - heapBefore < 128 * 1024, `the page's heap grew from ${heapBefore} to ${heapAfter} bytes`);
+});
+
+/** Loads with the cache, as a page would; answers the heap's size. */
+const loadCached = (page, url) =>
+  page.evaluate(async (path) => {
+    const engine = await window.tabmind.load(path, { contextLength: 64 });
+    const { heapBytes } = await engine.stats();
+    await engine.close();
+    return { heapBytes, cached: engine.info.cached };
+  }, url);
+
+test("loading takes the weights and little else of the wasm heap", async (t) => {
+  const bytes = writeGguf(tinyModel({ dim: 1024, blocks: soak ? 7 : 3 }));
+  const url = harness.made("whole.gguf", bytes);
+  const context = await harness.browser.newContext();
+  t.after(() => context.close());
+  const page = await harness.page(t, "", context);
+  const empty = await loadCached(page, harness.made("empty.gguf", writeGguf(tinyModel())));
+  for (const cached of [false, true]) {
+    const loaded = await loadCached(page, url);
+    assert.equal(loaded.cached, cached);
+    const grown = loaded.heapBytes - empty.heapBytes;
+    t.diagnostic(`${cached ? "from the cache" : "downloaded"}: ${megabytes(bytes.length)} of weights, the wasm heap grew by ${megabytes(grown)} (${(grown / bytes.length).toFixed(3)})`);
+    assert.ok(grown <= 1.15 * bytes.length, `the wasm heap grew by ${megabytes(grown)}`);
+  }
 });

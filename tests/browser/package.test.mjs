@@ -32,12 +32,12 @@ test("importing needs no browser, loading says that it does", async () => {
 });
 
 test("the public names", async () => {
-  assert.deepEqual(Object.keys(await import("tabmind")).toSorted(), ["TabmindError", "estimate", "load"]);
+  assert.deepEqual(Object.keys(await import("tabmind")).toSorted(), ["TabmindError", "cache", "estimate", "load"]);
 });
 
 test("the tarball's files", { skip: !existsSync(join(dist, "tabmind_bg.wasm")) && "the wasm is not built" }, () => {
   const [{ files, size }] = JSON.parse(execFileSync("npm", ["pack", "--dry-run", "--json"], { cwd: pkg, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
-  const sources = ["connection", "engine", "errors", "fetch", "index", "load", "openai", "protocol", "request", "run-tools", "stream", "types/chat", "types/engine", "worker"];
+  const sources = ["cache", "connection", "engine", "errors", "fetch", "index", "load", "openai", "protocol", "request", "run-tools", "seal", "stream", "types/cache", "types/chat", "types/engine", "worker"];
   const expected = ["README.md", "package.json", "dist/tabmind.js", "dist/tabmind_bg.wasm", ...sources.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`])];
   assert.deepEqual(files.map(({ path }) => path).toSorted(), expected.toSorted());
   assert.ok(size < 2.2e6, `${size} bytes packed`);

@@ -37,20 +37,32 @@ export interface LoadOptions {
   contextLength?: number;
   /** CPU threads; 1 where the page is not cross-origin isolated. */
   threads?: number;
-  /** Keep downloaded models in the origin private file system (default), or not at all. */
+  /**
+   * Keep downloaded models in the origin private file system (default), or not at all. Where the browser has none or
+   * no room, the model is loaded all the same, and `info.notes` says why it is not kept.
+   */
   cache?: "opfs" | "none";
+  /** Where room is short, delete the models that were not used for longest. Default: nothing is ever deleted. */
+  evict?: boolean;
+  /** A token of the Hugging Face hub, for `hf:` models that need one. It is sent nowhere else. */
+  token?: string;
+  /** The hub's URL, for a mirror of it. */
+  hub?: string;
   /** Brings weights that the files hold as F32, F16 or BF16 into this format while they load. */
   quantize?: "q8_0" | "q4_0";
   /**
    * The file's SHA-256 in hexadecimal; `load` rejects other bytes with `hash_mismatch`. The file is hashed while it
-   * arrives, all of it. For models in one file.
+   * arrives, all of it; from the cache it is taken without a single request. For models in one file.
    */
   sha256?: string;
-  /** Cut the worker off from the network once loaded. */
+  /** Cut the worker off from the network once loaded: `engine.seal()` before anybody has the engine. */
   seal?: boolean;
   /** Called at least every 250 ms while bytes move. */
   onProgress?: (progress: Progress) => void;
-  /** Aborts the load; it rejects with an `AbortError` and nothing stays behind. */
+  /**
+   * Aborts the load; it rejects with an `AbortError`. What has arrived by then stays in the cache, and the next load
+   * goes on from there.
+   */
   signal?: AbortSignal;
   /**
    * Where `worker.js` and `tabmind_bg.wasm` (and `models/*.gguf` for `embedded:`) are: a base URL, or a function from
@@ -103,8 +115,18 @@ export interface EngineInfo {
   build: string;
   license: string | null;
   sizeBytes: number;
-  /** The file's SHA-256, if the `sha256` option asked for its check; else null. */
+  /** The file's SHA-256, if it is known: the `sha256` option asked for it, or the file is in the cache. Else null. */
   sha256: string | null;
+  /** Whether all of it came from the cache. */
+  cached: boolean;
+  /**
+   * Whether the worker is cut off from the network. `"scope"`: every function and class of the browser that asks a
+   * network is gone from the worker; `import()`, which is syntax, could still fetch a script. `"csp"`: the host serves
+   * the worker with a Content-Security-Policy, which restricts that too, to scripts of the hosts that it names.
+   */
+  sealed: "csp" | "scope" | false;
+  /** What you should know of, in sentences: why the model is not kept for next time, or that it has changed. */
+  notes: string[];
   hasChatTemplate: boolean;
 }
 
@@ -219,6 +241,11 @@ export interface Engine {
   score(input: string | number[], options?: CallOptions): Promise<Score>;
   applyChatTemplate(messages: ChatMessage[], options?: TemplateOptions): Promise<string>;
   stats(): Promise<EngineStats>;
+  /**
+   * Takes every way into the network away from the engine's worker, for good; `info.sealed` says what that is worth.
+   * What the model writes needs none.
+   */
+  seal(): Promise<void>;
   /** Every request that was made for this engine, oldest first. */
   networkRequests(): NetworkRequest[];
   /** Stops everything and frees GPU and wasm memory. Pending and later calls reject with `closed`. Idempotent. */

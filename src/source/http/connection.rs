@@ -9,12 +9,23 @@ use web_sys::{
 };
 
 use super::log;
-use super::wait::{Waited, scope, within};
 use crate::error::{Error, ErrorKind};
+use crate::source::record::Origin;
 use crate::source::retry;
+use crate::source::wait::{Waited, scope, within};
 
 /// A connection that brings nothing for so long is dead, whatever the operating system thinks.
 const STALL: Duration = Duration::from_secs(20);
+/// The question whether a stored file is still the server's is not worth a longer wait.
+const VERSION_CHECK: Duration = Duration::from_secs(3);
+
+/// A file on a server, and what opens it.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub url: String,
+    /// Sent as `Authorization`.
+    pub authorization: Option<String>,
+}
 
 /// Why a request or its answer failed, and whether the same may succeed later.
 pub(super) struct Failure {
@@ -48,6 +59,27 @@ pub(super) struct Version {
 }
 
 impl Version {
+    /// The version that the cache knows of.
+    pub fn of(origin: Option<&Origin>, len: u64) -> Self {
+        let Origin { etag, modified, .. } = origin.cloned().unwrap_or_default();
+        Self { len: Some(len), etag, modified }
+    }
+
+    /// As the cache keeps it.
+    pub fn origin(&self, url: &str) -> Origin {
+        Origin { url: url.into(), etag: self.etag.clone(), modified: self.modified.clone() }
+    }
+
+    /// Whether the server says anything by which another version could be told from this one.
+    pub fn is_told(&self) -> bool {
+        self.etag.is_some() || self.modified.is_some()
+    }
+
+    fn read(response: &Response, len: Option<u64>) -> Self {
+        let etag = header(response, "etag").map(|etag| etag.trim_start_matches("W/").to_string());
+        Self { len, etag, modified: header(response, "last-modified") }
+    }
+
     /// What in `now` contradicts this version.
     pub fn difference(&self, now: &Self) -> Option<String> {
         fn differ<T: PartialEq + std::fmt::Display>(
@@ -78,10 +110,12 @@ pub(super) struct Connection {
     signal: AbortSignal,
     reader: ReadableStreamDefaultReader,
     record: usize,
+    /// Whether the server sent the range that was asked for, and not the file from its beginning.
+    pub ranged: bool,
+    /// Whether that range has an end before the file's.
+    pub bounded: bool,
     /// Where in the file the next byte lies.
     pub position: u64,
-    /// Bytes that arrived and were not asked for yet.
-    pub ahead: Vec<u8>,
 }
 
 impl Drop for Connection {
@@ -91,12 +125,23 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    /// Asks for `url` from byte `offset` on. Servers that know no ranges answer from the beginning.
-    pub async fn open(url: &str, offset: u64, signal: &AbortSignal) -> Result<(Self, Version), Failure> {
+    /// Asks for the bytes from `offset` on, up to `end` if that is given. Servers that know no ranges answer from the
+    /// beginning.
+    pub async fn open(
+        target: &Target,
+        offset: u64,
+        end: Option<u64>,
+        signal: &AbortSignal,
+    ) -> Result<(Self, Version), Failure> {
+        let url = &target.url;
         let record = log::start(url);
-        let no_url = |_| Error::new(ErrorKind::InvalidRequest, format!("{url:?} is no URL"));
-        let controller = AbortController::new().map_err(no_url)?;
-        let request = request(url, offset, &controller.signal()).map_err(no_url)?;
+        let controller = AbortController::new().map_err(|_| no_url(url))?;
+        let range = match end {
+            Some(end) => format!("bytes={offset}-{}", end - 1),
+            None => format!("bytes={offset}-"),
+        };
+        let headers = [("Range", Some(range)), ("Authorization", target.authorization.clone())];
+        let request = request(url, "GET", headers, &controller.signal()).map_err(|_| no_url(url))?;
         let answer = within(&scope().fetch_with_request(&request), signal, STALL).await;
         if !matches!(answer, Waited::Settled(_)) {
             controller.abort();
@@ -106,61 +151,106 @@ impl Connection {
             controller.abort();
             return Err(refusal(url, offset, &response));
         }
-        let header = |name: &str| response.headers().get(name).ok().flatten();
-        let position = if response.status() == 206 { offset } else { 0 };
-        let range = header("content-range");
+        let ranged = response.status() == 206;
+        let position = if ranged { offset } else { 0 };
+        let range = header(&response, "content-range");
         if let Some(start) = range.as_deref().and_then(range_start).filter(|&start| start != position) {
+            controller.abort();
             let detail =
                 format!("{url} answered with bytes from {start} on, asked for those from {position} on");
             return Err(Error::new(ErrorKind::CorruptFile, detail).into());
         }
-        // A compressed body is longer than its Content-Length.
-        let plain = header("content-encoding").is_none();
-        let body_len = header("content-length").and_then(|len| len.parse::<u64>().ok()).filter(|_| plain);
-        // Other origins seldom let a page read Content-Range; all of them let it read Content-Length.
+        // Other origins seldom let a page read Content-Range; all of them let it read Content-Length, which tells
+        // where the file ends if the answer goes on to there.
         let whole = range.as_deref().and_then(|range| range.rsplit('/').next()?.parse().ok());
-        let etag = header("etag").map(|etag| etag.trim_start_matches("W/").to_string());
-        let version = Version {
-            len: whole.or(body_len.map(|len| position + len)),
-            etag,
-            modified: header("last-modified"),
-        };
+        let to_the_end = !ranged || end.is_none();
+        let rest = body_len(&response).filter(|_| to_the_end).map(|len| position + len);
+        let version = Version::read(&response, whole.or(rest));
         let reader = response.body().and_then(|body| body.get_reader().dyn_into().ok());
         let Some(reader) = reader else {
             return Err(Error::new(ErrorKind::Network, format!("{url} answered without a body")).into());
         };
         let connection = Self {
-            url: url.to_string(),
+            url: url.clone(),
             controller,
             signal: signal.clone(),
             reader,
             record,
+            ranged,
+            bounded: !to_the_end,
             position,
-            ahead: Vec::new(),
         };
         Ok((connection, version))
     }
 
-    /// Waits for the next piece of the body; false at its end.
-    pub async fn receive(&mut self) -> Result<bool, Failure> {
+    /// Waits for the next piece of the body; none at its end.
+    pub async fn receive(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         let piece = settled(&self.url, within(&self.reader.read(), &self.signal, STALL).await)?;
         if Reflect::get(&piece, &"done".into()).is_ok_and(|done| done.is_truthy()) {
-            return Ok(false);
+            return Ok(None);
         }
         let value = Reflect::get(&piece, &"value".into()).unwrap_or_default();
-        self.ahead = value.dyn_into::<Uint8Array>().map(|piece| piece.to_vec()).unwrap_or_default();
-        log::arrived(self.record, self.ahead.len() as u64);
-        Ok(true)
+        let bytes = value.dyn_into::<Uint8Array>().map(|piece| piece.to_vec()).unwrap_or_default();
+        log::arrived(self.record, bytes.len() as u64);
+        self.position += bytes.len() as u64;
+        Ok(Some(bytes))
     }
 }
 
-fn request(url: &str, offset: u64, signal: &AbortSignal) -> Result<Request, JsValue> {
+/// The version of the file that the server has now, without its bytes; none if it does not say.
+///
+/// # Errors
+/// `aborted`
+pub(super) async fn current_version(target: &Target, signal: &AbortSignal) -> Result<Option<Version>, Error> {
+    let url = &target.url;
+    log::start(url);
+    let controller = AbortController::new().map_err(|_| no_url(url))?;
+    let headers = [("Authorization", target.authorization.clone())];
+    let request = request(url, "HEAD", headers, &controller.signal()).map_err(|_| no_url(url))?;
+    let answer = within(&scope().fetch_with_request(&request), signal, VERSION_CHECK).await;
+    let response: Response = match answer {
+        Waited::Settled(Ok(response)) => response.unchecked_into(),
+        Waited::Settled(Err(_)) => return Ok(None),
+        Waited::Aborted => return Err(Error::aborted()),
+        Waited::TimedOut => {
+            controller.abort();
+            return Ok(None);
+        }
+    };
+    Ok(response.ok().then(|| Version::read(&response, body_len(&response))))
+}
+
+fn no_url(url: &str) -> Error {
+    Error::new(ErrorKind::InvalidRequest, format!("{url:?} is no URL"))
+}
+
+fn request<const N: usize>(
+    url: &str,
+    method: &str,
+    fields: [(&str, Option<String>); N],
+    signal: &AbortSignal,
+) -> Result<Request, JsValue> {
     let headers = Headers::new()?;
-    headers.set("Range", &format!("bytes={offset}-"))?;
+    for (name, value) in fields {
+        if let Some(value) = value {
+            headers.set(name, &value)?;
+        }
+    }
     let init = RequestInit::new();
+    init.set_method(method);
     init.set_headers(&headers);
     init.set_signal(Some(signal));
     Request::new_with_str_and_init(url, &init)
+}
+
+fn header(response: &Response, name: &str) -> Option<String> {
+    response.headers().get(name).ok().flatten()
+}
+
+/// Length of the body, if the server tells and did not compress it.
+fn body_len(response: &Response) -> Option<u64> {
+    let plain = header(response, "content-encoding").is_none();
+    header(response, "content-length").and_then(|len| len.parse().ok()).filter(|_| plain)
 }
 
 /// The first byte of `bytes 5-9/10`.

@@ -21,7 +21,7 @@ pub(super) enum Waited {
 
 /// Waits for `promise`, which is never kept with `undefined`, for `limit` at most.
 pub(super) async fn within(promise: &Promise, signal: &AbortSignal, limit: Duration) -> Waited {
-    let alarm = Alarm::set(signal, limit);
+    let alarm = Alarm::set(Some(signal), limit);
     let outcome = JsFuture::from(Promise::race(&Array::of2(promise, &alarm.promise))).await;
     match outcome {
         _ if signal.aborted() => Waited::Aborted,
@@ -35,9 +35,15 @@ pub(super) async fn within(promise: &Promise, signal: &AbortSignal, limit: Durat
 /// # Errors
 /// `aborted`
 pub(super) async fn pause(time: Duration, signal: &AbortSignal) -> Result<()> {
-    let alarm = Alarm::set(signal, time);
+    let alarm = Alarm::set(Some(signal), time);
     let _ = JsFuture::from(alarm.promise.clone()).await;
     if signal.aborted() { Err(Error::aborted()) } else { Ok(()) }
+}
+
+/// Waits for `time`, whatever happens.
+pub async fn sleep(time: Duration) {
+    let alarm = Alarm::set(None, time);
+    let _ = JsFuture::from(alarm.promise.clone()).await;
 }
 
 /// A promise that is kept when the time is over or the caller aborts, whichever comes first.
@@ -46,23 +52,25 @@ struct Alarm {
     /// Keeps the promise.
     ring: Option<Function>,
     timer: Option<i32>,
-    signal: AbortSignal,
+    signal: Option<AbortSignal>,
 }
 
 impl Alarm {
-    fn set(signal: &AbortSignal, time: Duration) -> Self {
+    fn set(signal: Option<&AbortSignal>, time: Duration) -> Self {
         let mut ring = None;
         let promise = Promise::new(&mut |resolve, _| ring = Some(resolve));
         let mut timer = None;
         if let Some(ring) = &ring {
             let milliseconds = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
             timer = scope().set_timeout_with_callback_and_timeout_and_arguments_0(ring, milliseconds).ok();
-            let _ = signal.add_event_listener_with_callback("abort", ring);
-            if signal.aborted() {
-                let _ = ring.call0(&JsValue::UNDEFINED);
+            if let Some(signal) = signal {
+                let _ = signal.add_event_listener_with_callback("abort", ring);
+                if signal.aborted() {
+                    let _ = ring.call0(&JsValue::UNDEFINED);
+                }
             }
         }
-        Self { promise, ring, timer, signal: signal.clone() }
+        Self { promise, ring, timer, signal: signal.cloned() }
     }
 }
 
@@ -72,8 +80,8 @@ impl Drop for Alarm {
             scope().clear_timeout_with_handle(timer);
         }
         // A signal may outlive many waits; it must not hold on to them.
-        if let Some(ring) = &self.ring {
-            let _ = self.signal.remove_event_listener_with_callback("abort", ring);
+        if let (Some(ring), Some(signal)) = (&self.ring, &self.signal) {
+            let _ = signal.remove_event_listener_with_callback("abort", ring);
         }
     }
 }

@@ -1,0 +1,38 @@
+// What is kept of models in this browser: a question to a worker that lives as long as the answer takes.
+import { Connection } from "./connection.js";
+import { TabmindError, invalid } from "./errors.js";
+import { assetUrl, startWorker } from "./load.js";
+import { fields, readSignal, show } from "./request.js";
+import type { CacheOptions, CacheUsage, CacheVerification, CachedModel, ModelCache } from "./types/cache.js";
+
+/** Models that were downloaded, in this origin's private file system. */
+export const cache: ModelCache = {
+  list: (options) => ask<CachedModel[]>({ op: "list" }, options),
+  delete: async (model, options) => ask<number>({ op: "delete", model: readName(model) }, options),
+  usage: (options) => ask<CacheUsage>({ op: "usage" }, options),
+  verify: async (model, options) => ask<CacheVerification>({ op: "verify", model: readName(model) }, options),
+};
+
+/** A URL, resolved against the page as `load` does; names of the hub and hashes as they are. */
+function readName(model: string | URL): string {
+  if (model instanceof URL) return model.href;
+  if (typeof model !== "string" || model === "") throw invalid("model", `expected a URL or a SHA-256, found ${show(model)}`);
+  if (model.startsWith("hf:") || /^[0-9a-f]{64}$/iu.test(model)) return model;
+  try {
+    return new URL(model, document.baseURI).href;
+  } catch (cause) {
+    throw new TabmindError("invalid_request", `model: ${show(model)} is not a URL`, { cause });
+  }
+}
+
+async function ask<Answer>(question: object, options: CacheOptions = {}): Promise<Answer> {
+  const { assets, signal } = fields("options", options) as CacheOptions;
+  const signals = readSignal("signal", signal);
+  const connection = new Connection(startWorker(assets), () => {});
+  try {
+    const wasmUrl = assets === undefined ? null : assetUrl(assets, "tabmind_bg.wasm");
+    return JSON.parse(await connection.start("cache", wasmUrl, [], JSON.stringify(question), signals)) as Answer;
+  } finally {
+    connection.end(new TabmindError("closed", "the question is answered"));
+  }
+}
