@@ -1,6 +1,6 @@
 // Builds dist/ from nothing: the TypeScript, and the wasm that `cargo xtask build` left in wasm/.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,10 +10,16 @@ const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/pack
 
 rmSync(join(here, "dist"), { recursive: true, force: true });
 execFileSync(process.execPath, [tsc, "-p", here], { stdio: "inherit" });
-for (const file of ["tabmind.js", "tabmind_bg.wasm"]) {
-  const built = join(here, "wasm", file);
-  if (existsSync(built)) copyFileSync(built, join(here, "dist", file));
-  // The types can be worked on without Rust; a package without wasm must not be published.
-  else if (process.argv.includes("--types-only")) console.log(`tabmind: wasm/${file} is missing, dist/ has only the TypeScript`);
-  else throw new Error(`pkg/wasm/${file} is missing: run \`cargo xtask build\``);
+// The border's types are written by hand, and tsc leaves such files where they are.
+for (const file of readdirSync(join(here, "src")).filter((name) => name.endsWith(".d.ts"))) {
+  copyFileSync(join(here, "src", file), join(here, "dist", file));
+}
+for (const build of ["simd", "relaxed", "simd-threads", "relaxed-threads"]) {
+  for (const file of [`tabmind-${build}.js`, `tabmind-${build}_bg.wasm`]) {
+    const built = join(here, "wasm", file);
+    if (existsSync(built)) copyFileSync(built, join(here, "dist", file));
+    // Work goes on with what is there; a package that lacks a module must not be published.
+    else if (process.argv.includes("--partial")) console.log(`tabmind: wasm/${file} is missing`);
+    else throw new Error(`pkg/wasm/${file} is missing: run \`cargo xtask build\``);
+  }
 }

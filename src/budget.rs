@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::engine::matrix_bytes;
+use crate::engine::{cache_bytes_per_token, matrix_bytes, quantizes_cache};
 use crate::error::{Error, ErrorKind, Result};
 use crate::recording::Recording;
 use crate::weights::Plan;
@@ -60,7 +60,11 @@ impl Budget {
             scratch: sum(&mut recording.buffers.iter().copied()) * chunk as u64
                 + vocab as u64 * F32
                 + LOADING_BYTES,
-            kv_per_token: sum(&mut recording.caches.iter().map(|cache| cache.key_width + cache.value_width)),
+            kv_per_token: recording
+                .caches
+                .iter()
+                .map(|cache| cache_bytes_per_token(cache, quantizes_cache(plan)))
+                .sum(),
         }
     }
 

@@ -10,7 +10,9 @@ mod cpu;
 mod gpu;
 mod naive;
 
-pub use cpu::{CpuEngine, matrix_bytes};
+#[cfg(target_arch = "wasm32")]
+pub use cpu::serve;
+pub use cpu::{BUILD, CpuEngine, cache_bytes_per_token, matrix_bytes, quantizes_cache};
 pub use gpu::{Adapter, GpuEngine, RunCost};
 pub use naive::NaiveEngine;
 

@@ -154,7 +154,7 @@ impl Forward<'_> {
             self.norm(k, k_width, norm, k, NormMode::Store);
         }
         let shared = spec.shared_kv.and_then(|layer| self.layer_caches[layer]);
-        let shape = CacheShape { key_width: k_width, value_width: v_width };
+        let shape = CacheShape { heads: spec.kv_heads, key_width: k_width, value_width: v_width };
         let cache = shared.unwrap_or_else(|| self.recording.cache(shape));
         self.layer_caches.push(Some(cache));
         let y = self.scratch(Role::MixerOutput, y_width);

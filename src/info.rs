@@ -1,11 +1,16 @@
 //! What a loaded model is, for a person who looks at it.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde::Serialize;
 
+use crate::engine::BUILD;
+use crate::error::Result;
 use crate::gguf::Gguf;
 use crate::network::{Backend, Network};
+use crate::source::{HashingSource, Source};
+use crate::spec::EncoderSpec;
 
 /// What the model is and how it runs. Field names are those of the JavaScript API.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -69,8 +74,8 @@ impl Info {
             backend: backend.name().into(),
             backend_reason: reason.to_string(),
             adapter: network.adapter().map(str::to_string),
-            threads: 1,
-            build: "simd".into(),
+            threads: network.threads(),
+            build: BUILD.into(),
             license: text("general.license"),
             size_bytes: gguf.total_bytes,
             sha256: None,
@@ -78,6 +83,47 @@ impl Info {
             notes: Vec::new(),
             has_chat_template,
         }
+    }
+}
+
+impl Info {
+    /// Of an encoder, which runs on one thread, in f32.
+    pub(crate) fn of_encoder(gguf: &Gguf, spec: &EncoderSpec) -> Self {
+        let text = |key: &str| gguf.metadata.str(key).map(str::to_string);
+        let architecture = text("general.architecture").unwrap_or_default();
+        Self {
+            name: text("general.name").unwrap_or_else(|| architecture.clone()),
+            architecture,
+            quantization: quantization(gguf),
+            parameters: gguf.tensors.iter().map(|tensor| tensor.elements() as u64).sum(),
+            context_length: spec.context_length,
+            trained_context_length: spec.context_length,
+            vocab_size: spec.vocab,
+            backend: "cpu".into(),
+            backend_reason: "encoders run on the CPU".into(),
+            adapter: None,
+            threads: 1,
+            build: BUILD.into(),
+            license: text("general.license"),
+            size_bytes: gguf.total_bytes,
+            sha256: None,
+            cached: false,
+            notes: Vec::new(),
+            has_chat_template: false,
+        }
+    }
+
+    /// Adds what is known of the files once they have been read to their ends.
+    ///
+    /// # Errors
+    /// `hash_mismatch`, and what the source fails with.
+    pub(crate) async fn note_files(&mut self, hashes: &[Rc<HashingSource>], cached: bool) -> Result<()> {
+        for source in hashes {
+            self.sha256 = source.finish().await?.filter(|_| hashes.len() == 1);
+            self.notes.extend(source.notes());
+        }
+        self.cached = cached;
+        Ok(())
     }
 }
 

@@ -22,6 +22,7 @@ pub mod kernels;
 pub mod recording;
 
 pub mod budget;
+pub mod encoder;
 pub mod engine;
 pub mod network;
 pub mod prefix_cache;

@@ -1,6 +1,9 @@
 //! The Rust API: load a model, generate, look inside.
 
 mod ask;
+mod embed;
+
+pub use embed::Embeddings;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use crate::budget::{MEMORY_LIMIT, MemoryBytes};
 use crate::cancel::Cancel;
 use crate::chat::Prompter;
 use crate::constraint::Compiler;
+use crate::encoder::Encoder;
 use crate::engine::RunCost;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::files::ModelFiles;
@@ -24,7 +28,7 @@ use crate::prefix_cache::PrefixCache;
 use crate::request::{LoadOptions, Prompt};
 use crate::score;
 use crate::source::{HashingSource, Source};
-use crate::spec::Spec;
+use crate::spec::{EncoderSpec, Spec};
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 use crate::weights::Target;
 
@@ -61,9 +65,26 @@ pub struct Model {
     runner: Mutex<Runner>,
 }
 
-struct Runner {
-    network: Network,
-    cache: PrefixCache,
+#[allow(clippy::large_enum_variant, reason = "a model has one")]
+enum Runner {
+    /// Writes.
+    Decoder { network: Network, cache: PrefixCache },
+    /// Reads.
+    Encoder(Encoder),
+}
+
+impl Runner {
+    /// What a model that writes runs on.
+    fn decoder(&mut self) -> Result<(&mut Network, &mut PrefixCache)> {
+        match self {
+            Runner::Decoder { network, cache } => Ok((network, cache)),
+            Runner::Encoder(_) => Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "the model is an encoder: it reads texts and writes none",
+            )
+            .with_hint("Use embeddings.create, or load a model that writes.")),
+        }
+    }
 }
 
 /// What a model thinks of a text. The first token, which nothing precedes, is in neither list.
@@ -98,6 +119,8 @@ pub struct Estimate {
     pub cached: bool,
 }
 
+/// More threads than any machine lends to a page.
+const MAX_THREADS: usize = 256;
 /// Time between two reports of progress while bytes move.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -127,9 +150,17 @@ impl Model {
                 on_progress(Progress { phase, loaded, total });
             }
         };
+        if let Some(spec) = EncoderSpec::read(&gguf)? {
+            let mut model =
+                Self::load_encoder(spec, &gguf, tokenizer, &parts, options, cancel, &mut on_bytes).await?;
+            model.info.note_files(&hashes, phase == Phase::Cache).await?;
+            on_progress(Progress { phase: Phase::Ready, loaded: total, total });
+            return Ok(model);
+        }
         let quantize = options.quantize.map(Into::into);
         let draft = Draft::new(Spec::read(&gguf)?, &gguf, options.context_length, quantize)?;
-        let blueprint = draft.finish(&gguf, &parts).await?;
+        let mut blueprint = draft.finish(&gguf, &parts).await?;
+        blueprint.threads = options.threads()?;
         let mut network = Network::build(blueprint, &gguf, &parts, backend, cancel, &mut on_bytes).await?;
         if tokenizer.vocab_size() > network.spec.vocab {
             bail!(
@@ -146,11 +177,7 @@ impl Model {
         {
             info.quantization = format!("{:?}", Target::from(choice));
         }
-        for source in &hashes {
-            info.sha256 = source.finish().await?.filter(|_| hashes.len() == 1);
-            info.notes.extend(source.notes());
-        }
-        info.cached = phase == Phase::Cache;
+        info.note_files(&hashes, phase == Phase::Cache).await?;
         let context_length = network.context_length;
         on_progress(Progress { phase, loaded: total, total });
         on_progress(Progress { phase: Phase::Ready, loaded: total, total });
@@ -161,7 +188,7 @@ impl Model {
             tokenizer,
             prompter,
             context_length,
-            runner: Mutex::new(Runner { network, cache }),
+            runner: Mutex::new(Runner::Decoder { network, cache }),
         })
     }
 
@@ -172,6 +199,10 @@ impl Model {
     pub async fn estimate(parts: &[Box<dyn Source>], options: &LoadOptions) -> Result<Estimate> {
         let (backend, _) = options.backend()?;
         let gguf = ModelFiles::read(parts).await?.table;
+        if let Some(spec) = EncoderSpec::read(&gguf)? {
+            let cached = parts.iter().all(|part| part.is_cached());
+            return Ok(Estimate { cached, ..Self::estimate_encoder(&spec, &gguf, options)? });
+        }
         let quantize = options.quantize.map(Into::into);
         let draft = Draft::new(Spec::read(&gguf)?, &gguf, options.context_length, quantize)?;
         let fitting = draft.budget.fit(draft.context_length, draft.asked_for, MEMORY_LIMIT);
@@ -231,7 +262,7 @@ impl Model {
         };
         self.check_ids("input", &ids)?;
         let mut runner = self.runner.lock().await;
-        let Runner { network, cache } = &mut *runner;
+        let (network, cache) = runner.decoder()?;
         let mut logprobs = Vec::new();
         let each = |logits: &[f32], id: u32| logprobs.push(logits[id as usize] - log_sum(logits));
         score::predictions(network, cache, &ids, cancel, each).await?;
@@ -241,17 +272,26 @@ impl Model {
 
     /// What the last run cost on a GPU; `None` while a request runs, and on the CPU.
     pub fn run_cost(&self) -> Option<RunCost> {
-        self.runner.try_lock().ok().and_then(|runner| runner.network.run_cost())
+        self.runner.try_lock().ok().and_then(|runner| match &*runner {
+            Runner::Decoder { network, .. } => network.run_cost(),
+            Runner::Encoder(_) => None,
+        })
     }
 
     /// Bytes of GPU memory; `None` while a request runs.
     pub fn gpu_bytes(&self) -> Option<usize> {
-        self.runner.try_lock().ok().map(|runner| runner.network.gpu_bytes())
+        self.runner.try_lock().ok().map(|runner| match &*runner {
+            Runner::Decoder { network, .. } => network.gpu_bytes(),
+            Runner::Encoder(_) => 0,
+        })
     }
 
     /// Tokens of all conversations that need not be computed again; `None` while a request runs.
     pub fn cached_tokens(&self) -> Option<usize> {
-        self.runner.try_lock().ok().map(|runner| runner.cache.len())
+        self.runner.try_lock().ok().map(|runner| match &*runner {
+            Runner::Decoder { cache, .. } => cache.len(),
+            Runner::Encoder(_) => 0,
+        })
     }
 }
 
@@ -273,18 +313,23 @@ fn hashed(parts: Vec<Box<dyn Source>>, expected: Option<String>) -> Result<Hashe
 }
 
 impl LoadOptions {
+    /// Threads of the CPU engine.
+    ///
+    /// # Errors
+    /// `invalid_request`
+    fn threads(&self) -> Result<usize> {
+        match self.threads {
+            Some(0) => bail!(InvalidRequest, "threads is 0; at least 1 is needed"),
+            threads => Ok(threads.unwrap_or(1).min(MAX_THREADS)),
+        }
+    }
+
     /// The engine to use, and why.
     ///
     /// # Errors
     /// `invalid_request` for options that nothing implements.
     fn backend(&self) -> Result<(Backend, &'static str)> {
-        use crate::request::{BackendChoice, BuildChoice};
-        if self.build == Some(BuildChoice::Relaxed) {
-            bail!(InvalidRequest, "build is \"relaxed\"; only \"simd\" is built so far");
-        }
-        if self.threads.is_some_and(|threads| threads != 1) {
-            bail!(InvalidRequest, "threads is {}; only 1 is supported so far", self.threads.unwrap_or(0));
-        }
+        use crate::request::BackendChoice;
         match self.backend {
             Some(BackendChoice::Webgpu) => Ok((Backend::Gpu, "asked for")),
             Some(BackendChoice::Cpu) => Ok((Backend::Cpu, "asked for")),

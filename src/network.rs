@@ -72,6 +72,8 @@ pub struct Blueprint {
     pub plan: Plan,
     /// The forward pass.
     pub recording: Recording,
+    /// Threads of the CPU engine, or as many as there are.
+    pub threads: usize,
     /// Room for conversations that wait.
     pub parking: Parking,
 }
@@ -142,11 +144,19 @@ impl Draft {
             tokens: budget.parking(context_length, MEMORY_LIMIT),
             overhead: budget.states_in_tokens(),
         };
-        Ok(Blueprint { spec, context_length, plan, recording, parking })
+        Ok(Blueprint { spec, context_length, plan, recording, threads: 1, parking })
     }
 }
 
 impl Network {
+    /// Threads that the engine runs on.
+    pub fn threads(&self) -> usize {
+        match &self.engine {
+            AnyEngine::Cpu(engine) => engine.threads(),
+            AnyEngine::Naive(_) | AnyEngine::Gpu(_) => 1,
+        }
+    }
+
     /// Loads the weights that `gguf` describes from `parts`.
     ///
     /// `on_bytes` is told how many of `gguf.total_bytes` have been taken in.
@@ -177,10 +187,10 @@ impl Network {
         cancel: &Cancel,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<Self> {
-        let Blueprint { spec, context_length, plan, recording, parking } = blueprint;
+        let Blueprint { spec, context_length, plan, recording, threads, parking } = blueprint;
         let can_rewind = recording.can_rewind();
         let mut engine = match backend {
-            Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan)?),
+            Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan, threads)?),
             Backend::Gpu => AnyEngine::Gpu(GpuEngine::new(recording, &plan, spec.vocab).await?),
             Backend::Naive => AnyEngine::Naive(NaiveEngine::new(recording, &plan)),
         };

@@ -43,8 +43,10 @@ impl View {
 }
 
 /// Keys and values of one attention layer, both `[context, …]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CacheShape {
+    /// Key-value heads.
+    pub heads: usize,
     /// kv_heads × key dimension.
     pub key_width: usize,
     /// kv_heads × value dimension.

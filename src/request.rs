@@ -187,6 +187,29 @@ params! {
     }
 }
 
+/// Parameters of embeddings, as in OpenAI's API.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddingParams {
+    /// Accepted for OpenAI's clients.
+    pub model: Option<String>,
+    /// What to embed.
+    pub input: EmbeddingInput,
+    /// Width of the vectors; only the model's own.
+    pub dimensions: Option<usize>,
+}
+
+/// Texts, or their token ids.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+#[allow(missing_docs, reason = "the variants say what they hold")]
+pub enum EmbeddingInput {
+    Text(String),
+    Texts(Vec<String>),
+    Ids(Vec<u32>),
+    ManyIds(Vec<Vec<u32>>),
+}
+
 /// A string or a list of them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]

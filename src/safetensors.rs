@@ -9,6 +9,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod config;
+mod encoder;
 mod header;
 mod names;
 
@@ -43,6 +44,8 @@ enum Kind {
     TokenizerConfig(Vec<u8>),
     Index(Vec<u8>),
     ChatTemplate(String),
+    /// How sentence-transformers makes one vector of many.
+    Pooling(Vec<u8>),
     /// Beside the point: generation settings, licences, the vocabulary once more.
     Other,
 }
@@ -55,6 +58,7 @@ struct Probe {
     tokenizer_class: Option<IgnoredAny>,
     added_tokens_decoder: Option<IgnoredAny>,
     weight_map: Option<IgnoredAny>,
+    pooling_mode_mean_tokens: Option<IgnoredAny>,
 }
 
 /// `model.safetensors.index.json`
@@ -100,8 +104,8 @@ impl Directory {
     /// naming what `config.json` asks for or a tensor that nothing here uses; `unsupported_quantization`; what the
     /// source fails with.
     pub async fn read(parts: &[Box<dyn Source>]) -> Result<Self> {
-        let (mut config, mut tokenizer, mut tokenizer_config, mut index, mut template) =
-            (None, None, None, None, None);
+        let (mut config, mut tokenizer, mut tokenizer_config, mut index, mut template, mut pooling) =
+            (None, None, None, None, None, None);
         let mut weights = Vec::new();
         for (number, part) in parts.iter().enumerate() {
             match kind(part.as_ref(), number).await? {
@@ -111,6 +115,7 @@ impl Directory {
                 Kind::TokenizerConfig(bytes) => tokenizer_config = Some(bytes),
                 Kind::Index(bytes) => index = Some(bytes),
                 Kind::ChatTemplate(text) => template = Some(text),
+                Kind::Pooling(bytes) => pooling = Some(bytes),
                 Kind::Other => {}
             }
         }
@@ -118,8 +123,13 @@ impl Directory {
         if weights.is_empty() {
             return Err(missing("a .safetensors file"));
         }
-        let config = config::Config::parse(&config)?;
-        let mut metadata = config.metadata()?;
+        let (mut metadata, ties_output) = match encoder::metadata(&config, pooling.as_deref())? {
+            Some(metadata) => (metadata, None),
+            None => {
+                let config = config::Config::parse(&config)?;
+                (config.metadata()?, Some(config.ties_output()))
+            }
+        };
         let template = template.or(match &tokenizer_config {
             Some(bytes) => template_in(bytes)?,
             None => None,
@@ -127,7 +137,7 @@ impl Directory {
         if let Some(template) = template {
             metadata.insert("tokenizer.chat_template".into(), Value::Str(template));
         }
-        let table = table(metadata, parts, &weights, index.as_deref(), config.ties_output()).await?;
+        let table = table(metadata, parts, &weights, index.as_deref(), ties_output).await?;
         Ok(Self { table, tokenizer, tokenizer_config })
     }
 }
@@ -180,6 +190,7 @@ async fn kind(part: &dyn Source, number: usize) -> Result<Kind> {
             Kind::TokenizerConfig(bytes)
         }
         Probe { model: Some(_), .. } => Kind::Tokenizer(bytes),
+        Probe { pooling_mode_mean_tokens: Some(_), .. } => Kind::Pooling(bytes),
         _ => Kind::Other,
     })
 }
@@ -206,7 +217,7 @@ async fn table(
     parts: &[Box<dyn Source>],
     weights: &[(usize, &dyn Source)],
     index: Option<&[u8]>,
-    ties_output: bool,
+    ties_output: Option<bool>,
 ) -> Result<Gguf> {
     let mut files = Vec::new();
     for (number, part) in weights {

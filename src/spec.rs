@@ -6,11 +6,13 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod attention;
+mod encoder;
 mod family;
 mod keys;
 mod read;
 mod rope;
 
+pub use encoder::{EncoderSpec, Pooling};
 pub use family::{FAMILIES, Family};
 pub use rope::{RopeFactors, RopeScaling, RopeSpec};
 

@@ -37,6 +37,12 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_string()
 }
 
+/// Makes the calling worker one of the engine's threads, for good.
+#[wasm_bindgen(js_name = serveAsThread)]
+pub fn serve_as_thread() {
+    crate::engine::serve();
+}
+
 /// A loaded model.
 #[wasm_bindgen]
 pub struct WasmModel {
@@ -129,6 +135,16 @@ impl WasmModel {
             };
             let outcome = work.await.map_err(thrown)?;
             Ok(JsValue::from(text(&GenerateResult::new(&model, &outcome))))
+        })
+    }
+
+    /// Vectors of texts; resolves to an Embeddings JSON.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn embed(&self, params: String, signal: AbortSignal) -> js_sys::Promise {
+        let model = Rc::clone(&self.model);
+        wasm_bindgen_futures::future_to_promise(async move {
+            let work = async { model.embed(&parse(&params)?, &cancel(&signal)).await };
+            Ok(JsValue::from(text(&work.await.map_err(thrown)?)))
         })
     }
 

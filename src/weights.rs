@@ -4,12 +4,14 @@
 //! and where RoPE rotates neighbours the rows of queries and keys are re-ordered so that it rotates halves.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod encoder;
 mod layer;
 mod order;
 mod plan;
 mod quantize;
 mod stream;
 
+pub use encoder::load_encoder;
 pub use layer::{
     AttentionWeights, DeltaNetWeights, FeedForwardWeights, LayerWeights, MixerWeights, PerLayerWeights,
 };

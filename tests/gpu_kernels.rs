@@ -255,7 +255,7 @@ fn attention() {
         let gate = gate.then(|| case.project(x, heads * value_dim));
         let frequencies = (0..pairs).map(|i| 10000f64.powf(-(i as f64) / pairs as f64)).collect();
         case.recording.ropes.push(RopeTable { frequencies, scale: 1.1 });
-        let cache = case.recording.cache(CacheShape { key_width: k, value_width: v });
+        let cache = case.recording.cache(CacheShape { heads: kv_heads, key_width: k, value_width: v });
         let (q_norm, k_norm) =
             (case.norm_params(key_dim, false, false), case.norm_params(key_dim, false, false));
         case.recording.push(Op::Attention(Attention {

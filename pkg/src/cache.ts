@@ -1,4 +1,5 @@
 // What is kept of models in this browser: a question to a worker that lives as long as the answer takes.
+import { chooseBuild } from "./build.js";
 import { Connection } from "./connection.js";
 import { TabmindError, invalid } from "./errors.js";
 import { assetUrl, startWorker } from "./load.js";
@@ -28,10 +29,12 @@ function readName(model: string | URL): string {
 async function ask<Answer>(question: object, options: CacheOptions = {}): Promise<Answer> {
   const { assets, signal } = fields("options", options) as CacheOptions;
   const signals = readSignal("signal", signal);
-  const connection = new Connection(startWorker(assets), () => {});
+  const { name, threads } = chooseBuild({ threads: 1 });
+  const connection = new Connection(startWorker(assets, name), () => {});
   try {
-    const wasmUrl = assets === undefined ? null : assetUrl(assets, "tabmind_bg.wasm");
-    return JSON.parse(await connection.start("cache", wasmUrl, [], JSON.stringify(question), signals)) as Answer;
+    const wasmUrl = assets === undefined ? null : assetUrl(assets, `tabmind-${name}_bg.wasm`);
+    const message = { type: "cache" as const, wasmUrl, threads, parts: [], options: JSON.stringify(question) };
+    return JSON.parse(await connection.start(message, signals)) as Answer;
   } finally {
     connection.end(new TabmindError("closed", "the question is answered"));
   }

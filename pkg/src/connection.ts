@@ -1,6 +1,6 @@
 // The page's end of the line to one worker: requests by id, aborts, and what happens when either side goes.
 import { TabmindError, abortError, fromWire } from "./errors.js";
-import type { Call, FromWorker, Methods, Part, StartType, ToWorker } from "./protocol.js";
+import type { Call, FromWorker, Methods, StartType, ToWorker } from "./protocol.js";
 import type { NetworkRequest } from "./types/engine.js";
 
 interface Pending {
@@ -43,8 +43,8 @@ export class Connection {
    * Loads the model, reads its header, or asks the cache; the answer is JSON. An abort leaves the worker as it
    * is: the caller ends it.
    */
-  start(type: StartType, wasmUrl: string | null, parts: Part[], options: string, signals: AbortSignal[]): Promise<string> {
-    return this.#send((id) => ({ type, id, wasmUrl, parts, options }), { signals }) as Promise<string>;
+  start(message: Omit<ToWorker & { type: StartType }, "id">, signals: AbortSignal[]): Promise<string> {
+    return this.#send((id) => ({ ...message, id }), { signals }) as Promise<string>;
   }
 
   /** Carries out one call in the worker. An abort rejects at once; the worker is told and needs no answer. */
@@ -112,7 +112,7 @@ export class Connection {
 }
 
 const startHint =
-  "If this happens at once, check that worker.js and tabmind.js are served as JavaScript where `assets` says, and that the page's CSP (worker-src, script-src) allows them.";
+  "If this happens at once, check that the package's scripts are served as JavaScript where `assets` says, and that the page's CSP (worker-src, script-src) allows them.";
 
 /** A script that cannot be fetched gives an event without a message. */
 function describe(event: ErrorEvent): string {

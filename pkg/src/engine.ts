@@ -1,5 +1,6 @@
 // The engine as the caller holds it: reads arguments, sends calls, maps answers.
 import type { Connection } from "./connection.js";
+import { embeddings } from "./embeddings.js";
 import { TabmindError, invalid } from "./errors.js";
 import { chat, completion, newHead, type GenerateEvent, type GenerateResult, type Shape } from "./openai.js";
 import { readRequest, show, toJson } from "./request.js";
@@ -14,6 +15,7 @@ export function createEngine(connection: Connection, info: EngineInfo): Engine {
   return {
     info,
     chat: { completions: { create } },
+    embeddings: embeddings(connection, info),
     runTools: toolRunner(create),
     completions: { create: creator(connection, info, "completion", completion) as Completions["create"] },
     tokenize: async (text, options = {}) => {

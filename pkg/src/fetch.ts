@@ -33,6 +33,8 @@ async function route(engine: Engine, request: Request): Promise<Response> {
       return answer(await engine.chat.completions.create(await post(), options));
     case "POST completions":
       return answer(await engine.completions.create(await post(), options));
+    case "POST embeddings":
+      return answer(await engine.embeddings.create(await post(), options));
     case "GET models":
       return Response.json({ object: "list", data: [model(engine)] });
     case `GET models/${encodeURIComponent(engine.info.name)}`:

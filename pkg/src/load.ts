@@ -1,4 +1,5 @@
 // Starts a worker for a model: where the package's files are, what the model's parts are, which options go to Rust.
+import { type Build, type BuildName, chooseBuild } from "./build.js";
 import { Connection } from "./connection.js";
 import { createEngine } from "./engine.js";
 import { TabmindError, abortError, invalid } from "./errors.js";
@@ -41,7 +42,7 @@ async function start(type: "load" | "estimate", model: ModelSource, options: Loa
     throw invalid("onProgress", `expected a function, found ${show(onProgress)}`);
   }
   if (seal !== undefined && typeof seal !== "boolean") throw invalid("seal", `expected true or false, found ${show(seal)}`);
-  const optionsJson = toJson("options", forRust);
+  toJson("options", forRust); // before anything else happens: what cannot be sent is the caller's mistake
   if (typeof Worker === "undefined") {
     throw new TabmindError("invalid_request", `${type}() needs Web Workers, and there are none here`, {
       hint: "call it in a browser; importing the package elsewhere, as in server-side rendering, is fine",
@@ -51,14 +52,21 @@ async function start(type: "load" | "estimate", model: ModelSource, options: Loa
   if (type === "load" && forRust.cache !== "none" && parts.some((part) => typeof part === "string")) askToPersist();
   if (signals.some(({ aborted }) => aborted)) throw abortError();
 
-  const connection = new Connection(startWorker(assets), (json) => onProgress?.(JSON.parse(json) as Progress));
+  const build = chooseBuild(forRust);
+  const connection = new Connection(startWorker(assets, build.name), (json) => onProgress?.(JSON.parse(json) as Progress));
   try {
-    const wasmUrl = assets === undefined ? null : assetUrl(assets, "tabmind_bg.wasm");
-    return { connection, json: await connection.start(type, wasmUrl, parts, optionsJson, signals) };
+    const wasmUrl = assets === undefined ? null : assetUrl(assets, `tabmind-${build.name}_bg.wasm`);
+    const message = { type, wasmUrl, threads: build.threads, parts, options: toJson("options", withThreads(forRust, build)) };
+    return { connection, json: await connection.start(message, signals) };
   } catch (error) {
     connection.end(new TabmindError("closed", `the ${type} failed`));
     throw error;
   }
+}
+
+/** The threads that there will be, where the caller left it open or wants more than there are; mistakes are left to Rust. */
+function withThreads(options: LoadOptions, { threads }: Build): LoadOptions {
+  return options.threads === undefined || options.threads > 1 ? { ...options, threads } : options;
 }
 
 /**
@@ -74,7 +82,8 @@ function askToPersist(): void {
 function measureScripts(requests: NetworkRequest[]): void {
   const script = requests[0];
   if (script === undefined) return;
-  const measured = [script.url, new URL("tabmind.js", script.url).href].flatMap((url) => {
+  const imports = [script.url.replace(/worker-(?=[^/]*$)/u, "tabmind-"), new URL("worker.js", script.url).href, new URL("threads.js", script.url).href];
+  const measured = [script.url, ...imports].flatMap((url) => {
     const entry = performance.getEntriesByName(url, "resource").at(-1) as PerformanceResourceTiming | undefined;
     return entry === undefined ? [] : [{ url, bytes: entry.encodedBodySize, at: performance.timeOrigin + entry.startTime }];
   });
@@ -134,20 +143,31 @@ function besideThisModule(): string {
 /** Blob URLs of the scripts that start a worker of another origin, by its URL: one each, for as long as the page lives. */
 const starters = new Map<string, string>();
 
-/** Starts the package's worker. */
-export function startWorker(assets: LoadOptions["assets"]): Worker {
-  const name = "tabmind";
-  if (assets === undefined && new URL(import.meta.url).origin === location.origin) {
-    // Bundlers know exactly this form.
-    return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name });
-  }
-  const url = assetUrl(assets, "worker.js");
-  if (new URL(url).origin === location.origin) return new Worker(url, { type: "module", name });
+/** Starts the package's worker for one of its modules. */
+export function startWorker(assets: LoadOptions["assets"], build: BuildName): Worker {
+  if (assets === undefined && new URL(import.meta.url).origin === location.origin) return startOwnWorker(build);
+  const options: WorkerOptions = { type: "module", name: "tabmind" };
+  const url = assetUrl(assets, `worker-${build}.js`);
+  if (new URL(url).origin === location.origin) return new Worker(url, options);
   // A worker must come from the page's origin, but may import from any that allows it by CORS.
   let starter = starters.get(url);
   if (starter === undefined) {
     starter = URL.createObjectURL(new Blob([`import ${JSON.stringify(url)};`], { type: "text/javascript" }));
     starters.set(url, starter);
   }
-  return new Worker(starter, { type: "module", name });
+  return new Worker(starter, options);
+}
+
+/** Bundlers know exactly this form, in which everything is literal. */
+function startOwnWorker(build: BuildName): Worker {
+  switch (build) {
+    case "simd":
+      return new Worker(new URL("./worker-simd.js", import.meta.url), { type: "module", name: "tabmind" });
+    case "relaxed":
+      return new Worker(new URL("./worker-relaxed.js", import.meta.url), { type: "module", name: "tabmind" });
+    case "simd-threads":
+      return new Worker(new URL("./worker-simd-threads.js", import.meta.url), { type: "module", name: "tabmind" });
+    case "relaxed-threads":
+      return new Worker(new URL("./worker-relaxed-threads.js", import.meta.url), { type: "module", name: "tabmind" });
+  }
 }

@@ -9,6 +9,7 @@ export type Part = string | Blob;
 /** Calls that the worker carries out, with what they take and give. `generate` also sends events when asked to. */
 export interface Methods {
   generate(request: string): string;
+  embed(params: string): string;
   tokenize(text: string, options: string): Uint32Array;
   detokenize(ids: Uint32Array): string;
   countTokens(input: string, options: string): number;
@@ -30,7 +31,7 @@ export type StartType = "load" | "estimate" | "cache";
  * Ids are the page's, and unique.
  */
 export type ToWorker =
-  | { type: StartType; id: number; wasmUrl: string | null; parts: Part[]; options: string }
+  | { type: StartType; id: number; wasmUrl: string | null; threads: number; parts: Part[]; options: string }
   | { type: "call"; id: number; call: Call; events: boolean }
   | { type: "abort"; id: number };
 

@@ -35,7 +35,8 @@ function readIncludeUsage(streamOptions: unknown, stream: boolean): boolean {
   return includeUsage;
 }
 
-function readCallOptions(options: unknown): AbortSignal[] {
+/** Signals of the second argument. */
+export function readCallOptions(options: unknown): AbortSignal[] {
   const { signal, ...unknown } = fields("options", options ?? {});
   refuse("options.", unknown);
   return readSignal("options.signal", signal);

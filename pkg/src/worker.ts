@@ -1,18 +1,32 @@
-// Runs in a dedicated module Worker: starts the wasm once, carries out the page's calls, passes events on unread.
-import init, { WasmModel, cache } from "./tabmind.js";
+// Runs in a dedicated module Worker: starts the wasm once, carries out the page's calls, passes events on unread. The
+// scripts `worker-NAME.js` bring the module; the engine's threads are workers of the same script.
+import type * as Glue from "./border.js";
 import type { WireError } from "./errors.js";
-import { sealScope } from "./seal.js";
 import type { Call, FromWorker, StartType, ToWorker } from "./protocol.js";
+import { sealScope } from "./seal.js";
+import { type StartThread, joinThreads, startThreads } from "./threads.js";
 import type { NetworkRequest } from "./types/engine.js";
 
 const post = (message: FromWorker): void => self.postMessage(message);
 
 const controllers = new Map<number, AbortController>();
-let model: WasmModel | undefined;
+let glue: typeof Glue;
+let scriptUrl: string;
+let moduleUrl: string;
+let model: Glue.WasmModel | undefined;
 let reportedRequests = 0;
 
-self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
+/** Called once by the worker's script: what wasm-bindgen wrote, the script's own URL, and the module's if nobody says otherwise. */
+export function serve(ownGlue: typeof Glue, ownScriptUrl: string, ownModuleUrl: string): void {
+  glue = ownGlue;
+  scriptUrl = ownScriptUrl;
+  moduleUrl = ownModuleUrl;
+}
+
+self.addEventListener("message", ({ data }: MessageEvent<ToWorker | StartThread>) => {
   switch (data.type) {
+    case "thread":
+      return void joinThreads(glue, data).catch(die);
     case "load":
       return void answer(data.id, (signal) => load(data, signal));
     case "estimate":
@@ -54,24 +68,26 @@ async function answer(id: number, work: (signal: AbortSignal) => Promise<string 
 
 type Start = ToWorker & { type: StartType };
 
-async function start({ wasmUrl }: Start): Promise<void> {
-  await init({ module_or_path: await fetchWasm(wasmUrl ?? new URL("./tabmind_bg.wasm", import.meta.url).href) });
+async function start({ wasmUrl, threads }: Start): Promise<void> {
+  const response = await fetchWasm(wasmUrl ?? moduleUrl);
+  if (threads > 1) await startThreads(glue, response, threads - 1, die);
+  else await glue.default({ module_or_path: response });
 }
 
 async function estimate(message: Start, signal: AbortSignal): Promise<string> {
   await start(message);
-  return WasmModel.estimate(message.parts, message.options, signal);
+  return glue.WasmModel.estimate(message.parts, message.options, signal);
 }
 
 async function askCache(message: Start, signal: AbortSignal): Promise<string> {
   await start(message);
-  return cache(message.options, signal);
+  return glue.cache(message.options, signal);
 }
 
 async function load(message: Start, signal: AbortSignal): Promise<string> {
   await start(message);
   post({ type: "requests", records: ownRequests() });
-  model = await WasmModel.load(message.parts, message.options, (json) => post({ type: "progress", json }), signal);
+  model = await glue.WasmModel.load(message.parts, message.options, (json) => post({ type: "progress", json }), signal);
   return model.info();
 }
 
@@ -88,6 +104,8 @@ async function run(call: Call, eventsFor: number | undefined, signal: AbortSigna
       return model.tokenize(...call.args);
     case "detokenize":
       return model.detokenize(...call.args);
+    case "embed":
+      return model.embed(...call.args, signal);
     case "score":
       return model.score(...call.args, signal);
     case "countTokens":
@@ -121,7 +139,7 @@ function ownRequests(): NetworkRequest[] {
     bytes: encodedBodySize,
     at: performance.timeOrigin + startTime,
   }));
-  return [{ url: import.meta.url, bytes: 0, at: performance.timeOrigin }, ...records];
+  return [{ url: scriptUrl, bytes: 0, at: performance.timeOrigin }, ...records];
 }
 
 function reportRequests(): void {

@@ -2,26 +2,44 @@
 //! integer dot products; one weight block, once unpacked, serves several tokens.
 
 mod activations;
+mod attend_quantized;
 mod attention;
+#[cfg_attr(all(target_arch = "wasm32", target_feature = "relaxed-simd"), path = "cpu/dot_relaxed.rs")]
+#[cfg_attr(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")), path = "cpu/dot_simd128.rs")]
+#[cfg_attr(not(target_arch = "wasm32"), path = "cpu/dot_portable.rs")]
+mod dot;
 mod experts;
+mod kv_cache;
 mod lane;
 mod linear;
 mod math;
 mod matrix;
+mod norm;
 mod project;
+mod recurrent;
 #[cfg_attr(target_arch = "wasm32", path = "cpu/simd_wasm.rs")]
 #[cfg_attr(not(target_arch = "wasm32"), path = "cpu/simd_portable.rs")]
 mod simd;
+mod team;
 
-use self::attention::RopeAngles;
+use self::attention::Attender;
+pub use self::dot::BUILD;
+use self::kv_cache::KvCache;
+pub use self::kv_cache::cache_bytes_per_token;
+use self::linear::Projector;
 use self::matrix::Matrix;
 pub use self::matrix::matrix_bytes;
-use self::project::Projector;
+use self::recurrent::Recurrence;
+use self::team::Team;
+#[cfg(target_arch = "wasm32")]
+pub use self::team::serve;
 use super::{Batch, Engine, SequenceId, WeightSink, keep};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::embed::Embed;
-use crate::kernels::memory::{Cache, Memory, SequenceState};
-use crate::recording::{MatrixId, Op, Recording, VectorId};
+use crate::kernels::experts::Routing;
+use crate::kernels::formats::Layout;
+use crate::kernels::memory::{Memory, SequenceState};
+use crate::recording::{CacheShape, MatrixId, Op, Recording, VectorId};
 use crate::weights::Plan;
 
 /// Runs recordings on the CPU.
@@ -29,17 +47,37 @@ pub struct CpuEngine {
     recording: Recording,
     matrices: Vec<Matrix>,
     memory: Memory,
+    team: Team,
     projector: Projector,
-    angles: RopeAngles,
-    sequences: Vec<Option<SequenceState>>,
+    attender: Attender,
+    routing: Routing,
+    recurrence: Recurrence,
+    /// A row of activations, scratch.
+    row: Vec<f32>,
+    sequences: Vec<Option<Sequence>>,
+    /// Those of the sequence that is running.
+    caches: Vec<KvCache>,
+    quantized_cache: bool,
+}
+
+/// A sequence's caches and recurrent states.
+#[derive(Default)]
+struct Sequence {
+    caches: Vec<KvCache>,
+    state: SequenceState,
+}
+
+/// Whether keys and values are kept in 8 bits: where weights are rounded, they may be too.
+pub fn quantizes_cache(plan: &Plan) -> bool {
+    plan.matrices.iter().any(|matrix| matches!(matrix.format.layout(), Layout::Quantized(_)))
 }
 
 impl CpuEngine {
-    /// An engine for `recording`, with room for the weights in `plan`.
+    /// An engine of `threads` threads for `recording`, with room for the weights in `plan`.
     ///
     /// # Errors
     /// `out_of_memory`
-    pub fn new(recording: Recording, plan: &Plan) -> Result<Self> {
+    pub fn new(recording: Recording, plan: &Plan, threads: usize) -> Result<Self> {
         let matrices =
             plan.matrices.iter().map(|matrix| Matrix::new(matrix.format, matrix.order.len(), matrix.columns));
         let memory = Memory {
@@ -53,10 +91,21 @@ impl CpuEngine {
             matrices: matrices.collect::<Result<_>>()?,
             recording,
             memory,
+            team: Team::new(threads),
             projector: Projector::default(),
-            angles: RopeAngles::default(),
+            attender: Attender::default(),
+            routing: Routing::default(),
+            recurrence: Recurrence::default(),
+            row: Vec::new(),
             sequences: Vec::new(),
+            caches: Vec::new(),
+            quantized_cache: quantizes_cache(plan),
         })
+    }
+
+    /// Threads that it runs on.
+    pub fn threads(&self) -> usize {
+        self.team.size()
     }
 
     fn embed(&mut self, op: &Embed) {
@@ -72,14 +121,15 @@ impl CpuEngine {
         let m = &mut self.memory;
         match op {
             Op::Embed(op) => self.embed(op),
-            Op::Linear(op) => self.projector.linear(op, &self.matrices, m),
-            Op::Logits(op) => self.projector.logits(op, &self.matrices, m),
-            Op::Attention(op) => attention::run(op, m, &self.angles),
-            Op::Experts(op) => experts::run(op, &self.matrices, &mut self.projector, m),
-            // Small next to the projections: the naive twins serve.
-            Op::Norm(op) => op.naive(m),
-            Op::ShortConv(op) => op.naive(m),
-            Op::DeltaNet(op) => op.naive(m),
+            Op::Linear(op) => self.projector.linear(&self.team, op, &self.matrices, m),
+            Op::Logits(op) => self.projector.logits(&self.team, op, &self.matrices, m),
+            Op::Attention(op) => self.attender.run(op, &self.team, m, &mut self.caches),
+            Op::Experts(op) => {
+                experts::run(op, &self.team, &self.matrices, &mut self.projector, &mut self.routing, m);
+            }
+            Op::Norm(op) => norm::run(op, m, &mut self.row),
+            Op::ShortConv(op) => self.recurrence.short_conv(op, m),
+            Op::DeltaNet(op) => self.recurrence.delta_net(op, &self.team, m),
             Op::Scale(op) => op.naive(m),
         }
     }
@@ -110,15 +160,12 @@ fn zeroed<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
 
 impl Engine for CpuEngine {
     fn open(&mut self, context: usize) -> Result<SequenceId> {
-        let cache = |width: usize| zeroed(context * width, "the key-value cache");
-        let caches = self
-            .recording
-            .caches
-            .iter()
-            .map(|shape| Ok(Cache { keys: cache(shape.key_width)?, values: cache(shape.value_width)? }));
-        let caches = caches.collect::<Result<_>>()?;
+        self.attender.reserve(&self.recording.ops, &self.team, context, self.quantized_cache);
+        let cache = |&shape: &CacheShape| KvCache::new(shape, context, self.quantized_cache);
+        let caches = self.recording.caches.iter().map(cache).collect::<Result<_>>()?;
         let states = self.recording.states.iter().map(|&len| vec![0.0; len]).collect();
-        Ok(keep(&mut self.sequences, SequenceState { caches, states }))
+        let state = SequenceState { caches: Vec::new(), states };
+        Ok(keep(&mut self.sequences, Sequence { caches, state }))
     }
 
     fn close(&mut self, sequence: SequenceId) {
@@ -128,7 +175,9 @@ impl Engine for CpuEngine {
     fn copy(&mut self, from: SequenceId, to: SequenceId, tokens: usize) -> Result<()> {
         let mut target = self.sequences[to.0].take().unwrap_or_default();
         if let Some(source) = &self.sequences[from.0] {
-            target.copy_from(source, &self.recording.caches, tokens);
+            let caches = target.caches.iter_mut().zip(&source.caches).zip(&self.recording.caches);
+            caches.for_each(|((to, from), shape)| to.copy_from(from, shape, tokens));
+            target.state.copy_from(&source.state, &[], tokens);
         }
         self.sequences[to.0] = Some(target);
         Ok(())
@@ -143,15 +192,17 @@ impl Engine for CpuEngine {
         for (buffer, width) in m.buffers.iter_mut().zip(&m.widths) {
             buffer.resize(width * batch.tokens.len(), 0.0);
         }
-        m.sequence = self.sequences[batch.sequence.0].take().unwrap_or_default();
+        let sequence = self.sequences[batch.sequence.0].take().unwrap_or_default();
+        (m.sequence, self.caches) = (sequence.state, sequence.caches);
         if batch.position == 0 {
             m.sequence.states.iter_mut().for_each(|state| state.fill(0.0));
         }
-        self.angles.update(&self.recording.ropes, batch.position, batch.tokens.len());
+        self.attender.angles.update(&self.recording.ropes, batch.position, batch.tokens.len());
         let ops = std::mem::take(&mut self.recording.ops);
         ops.iter().for_each(|op| self.op(op));
         self.recording.ops = ops;
-        self.sequences[batch.sequence.0] = Some(std::mem::take(&mut self.memory.sequence));
+        let (state, caches) = (std::mem::take(&mut self.memory.sequence), std::mem::take(&mut self.caches));
+        self.sequences[batch.sequence.0] = Some(Sequence { caches, state });
         Ok(())
     }
 

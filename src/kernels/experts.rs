@@ -47,28 +47,49 @@ pub struct Experts {
     pub y: View,
 }
 
+/// One token's experts; kept from one token to the next, so that its room is.
+#[derive(Debug, Default)]
+pub struct Routing {
+    weights: Vec<f32>,
+    /// Experts, the best first, and their weights; the chosen ones only, once chosen.
+    order: Vec<(usize, f32)>,
+}
+
+impl Routing {
+    /// The chosen experts and their weights.
+    pub fn chosen(&self) -> &[(usize, f32)] {
+        &self.order
+    }
+}
+
 impl Experts {
-    /// The chosen experts and their weights, from one token's raw scores.
-    pub fn route(&self, scores: &[f32], selection_bias: Option<&[f32]>) -> Vec<(usize, f32)> {
-        let mut weights = scores.to_vec();
+    /// Chooses experts by one token's raw scores.
+    pub fn route(&self, scores: &[f32], selection_bias: Option<&[f32]>, routing: &mut Routing) {
+        let Routing { weights, order } = routing;
+        weights.clear();
+        weights.extend_from_slice(scores);
         match self.gating {
-            Gating::Softmax => softmax(&mut weights),
+            Gating::Softmax => softmax(weights),
             Gating::Sigmoid => weights.iter_mut().for_each(|w| *w = sigmoid(*w)),
         }
         let selection = |e: usize| weights[e] + selection_bias.map_or(0.0, |bias| bias[e]);
-        let mut order: Vec<usize> = (0..weights.len()).collect();
-        order.sort_by(|&a, &b| selection(b).total_cmp(&selection(a)));
+        order.clear();
+        order.extend(weights.iter().copied().enumerate());
+        // The first of equals comes first, as a stable sort would have it; sorting in place allocates nothing.
+        order.sort_unstable_by(|&(a, _), &(b, _)| selection(b).total_cmp(&selection(a)).then(a.cmp(&b)));
         order.truncate(self.used);
-        let sum: f32 = if self.renormalise { order.iter().map(|&e| weights[e]).sum() } else { 1.0 };
-        order.into_iter().map(|e| (e, weights[e] / sum)).collect()
+        let sum: f32 = if self.renormalise { order.iter().map(|(_, weight)| weight).sum() } else { 1.0 };
+        order.iter_mut().for_each(|(_, weight)| *weight /= sum);
     }
 
     /// The naive twin.
     pub fn naive(&self, m: &mut Memory) {
+        let mut routing = Routing::default();
         for t in 0..m.tokens.len() {
             let x = m.row(self.x, t);
-            let bias = self.selection_bias.map(|id| m.vector(id).to_vec());
-            for (expert, weight) in self.route(m.slice(self.scores, t), bias.as_deref()) {
+            let bias = self.selection_bias.map(|id| m.vector(id));
+            self.route(m.slice(self.scores, t), bias, &mut routing);
+            for &(expert, weight) in routing.chosen() {
                 let (gate, up) = (m.matrix(self.gate), m.matrix(self.up));
                 let act: Vec<f32> = (expert * self.width..(expert + 1) * self.width)
                     .map(|row| self.activation.apply(dot(gate.row(row), &x)) * dot(up.row(row), &x))

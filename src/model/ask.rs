@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Model, Runner};
+use super::Model;
 use crate::cancel::Cancel;
 use crate::chat::Conversation;
 use crate::chat::calls::{CallFormat, Grammar};
@@ -51,7 +51,7 @@ impl Model {
         let job = Job { prompt: &prompt, common: &common, kind, constraints: &constraints };
         let mut runner = self.runner.lock().await;
         cancel.check()?;
-        let Runner { network, cache } = &mut *runner;
+        let (network, cache) = runner.decoder()?;
         Generator { network, cache, tokenizer: &self.tokenizer, cancel, on_event }.run(&job, compiled).await
     }
 

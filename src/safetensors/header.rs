@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json;
+use super::{json, names};
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::gguf::TensorInfo;
 use crate::kernels::formats::Format;
@@ -55,7 +55,7 @@ pub async fn read_tensors(part: &dyn Source) -> Result<Vec<TensorInfo>> {
     };
     let header = read_range(part, 8, length).await?;
     let entries: BTreeMap<String, &RawValue> = json(&header, "the header of a safetensors file")?;
-    let tensors = entries.iter().filter(|(name, _)| *name != "__metadata__");
+    let tensors = entries.iter().filter(|(name, _)| *name != "__metadata__" && !names::is_derived(name));
     tensors
         .map(|(name, entry)| {
             tensor(name, json(entry.get().as_bytes(), &format!("tensor {name}"))?, 8 + length)

@@ -22,21 +22,48 @@ const LAYER: &[(&str, &str)] = &[
     ("mlp.down_proj", "ffn_down"),
 ];
 
-/// A table of frequencies that old checkpoints carry; it follows from the configuration.
-const FREQUENCIES: &str = "self_attn.rotary_emb.inv_freq";
+/// Tensors of an encoder.
+const ENCODER: &[(&str, &str)] = &[
+    ("embeddings.word_embeddings", "token_embd"),
+    ("embeddings.position_embeddings", "position_embd"),
+    ("embeddings.token_type_embeddings", "token_types"),
+    ("embeddings.LayerNorm", "token_embd_norm"),
+];
+
+/// Tensors of an encoder's layer.
+const ENCODER_LAYER: &[(&str, &str)] = &[
+    ("attention.self.query", "attn_q"),
+    ("attention.self.key", "attn_k"),
+    ("attention.self.value", "attn_v"),
+    ("attention.output.dense", "attn_output"),
+    ("attention.output.LayerNorm", "attn_output_norm"),
+    ("intermediate.dense", "ffn_up"),
+    ("output.dense", "ffn_down"),
+    ("output.LayerNorm", "layer_output_norm"),
+];
+
+/// Tables that old checkpoints carry and that follow from the configuration; and the head that BERT was trained
+/// with and that no embedding is computed by.
+const DERIVED: &[&str] =
+    &["self_attn.rotary_emb.inv_freq", "embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"];
+
+/// Whether nothing reads a tensor.
+pub fn is_derived(name: &str) -> bool {
+    DERIVED.iter().any(|derived| name.ends_with(derived))
+}
 
 /// Tensors of one file: its number, its length, its table.
 pub type FileTable = (usize, Option<u64>, Vec<TensorInfo>);
 
-/// Gives every tensor its GGUF name, and drops those that nothing reads.
+/// Gives every tensor its GGUF name.
 ///
-/// `ties_output`: the embedding table is the output projection as well, and a file may hold it under either name.
+/// `ties_output`: the embedding table is the output projection as well, and a file may hold it under either name;
+/// `None` for encoders, which have no output projection.
 ///
 /// # Errors
 /// `unsupported_architecture` naming a tensor that has no counterpart; `corrupt_file` if there is no output projection.
-pub fn rename(files: &mut [FileTable], ties_output: bool) -> Result<()> {
+pub fn rename(files: &mut [FileTable], ties_output: Option<bool>) -> Result<()> {
     for (.., tensors) in files.iter_mut() {
-        tensors.retain(|tensor| !tensor.name.ends_with(FREQUENCIES));
         for tensor in tensors {
             match gguf_name(&tensor.name) {
                 Some(name) => tensor.name = name,
@@ -46,6 +73,7 @@ pub fn rename(files: &mut [FileTable], ties_output: bool) -> Result<()> {
             }
         }
     }
+    let Some(ties_output) = ties_output else { return Ok(()) };
     let has = |files: &[FileTable], name: &str| {
         files.iter().any(|(.., tensors)| tensors.iter().any(|tensor| tensor.name == name))
     };
@@ -81,7 +109,13 @@ fn gguf_name(name: &str) -> Option<String> {
         let number: u16 = number.parse().ok()?;
         return find(LAYER, stem).map(|ours| format!("blk.{number}.{ours}.{suffix}"));
     }
-    find(WHOLE, stem).map(|ours| format!("{ours}.{suffix}"))
+    let encoder = stem.strip_prefix("bert.").unwrap_or(stem);
+    if let Some(layer) = encoder.strip_prefix("encoder.layer.") {
+        let (number, stem) = layer.split_once('.')?;
+        let number: u16 = number.parse().ok()?;
+        return find(ENCODER_LAYER, stem).map(|ours| format!("blk.{number}.{ours}.{suffix}"));
+    }
+    find(WHOLE, stem).or_else(|| find(ENCODER, encoder)).map(|ours| format!("{ours}.{suffix}"))
 }
 
 #[cfg(test)]
@@ -99,6 +133,9 @@ mod tests {
             ("model.layers.x.mlp.up_proj.weight", None),
             ("model.layers.0.self_attn.q_proj.qweight", None),
             ("visual.patch_embed.weight", None),
+            ("bert.encoder.layer.3.attention.self.query.bias", Some("blk.3.attn_q.bias")),
+            ("encoder.layer.0.output.LayerNorm.weight", Some("blk.0.layer_output_norm.weight")),
+            ("embeddings.word_embeddings.weight", Some("token_embd.weight")),
         ];
         for (theirs, ours) in cases {
             assert_eq!(gguf_name(theirs).as_deref(), ours, "{theirs}");

@@ -36,6 +36,9 @@ pub(super) fn load(tokenizer: &[u8], config: Option<&[u8]>) -> Result<Loaded> {
     check_charsmaps(raw.get("normalizer"))?;
     let mut inner = tokenizers::Tokenizer::from_bytes(tokenizer)
         .map_err(|e| library_error("tokenizer.json cannot be read", e))?;
+    // Nothing is cut off or filled up in silence: who asks decides how long a text may be.
+    inner.with_truncation(None).map_err(|e| library_error("tokenizer.json cannot be read", e))?;
+    inner.with_padding(None);
     // The cache of the BPE model is a thread-local that outlives it: ten loads would grow it ten times.
     let mut model = inner.get_model().clone();
     model.resize_cache(0);

@@ -13,7 +13,7 @@ const sha256 = createHash("sha256").update(model).digest("hex");
 const faults = createFaults(model);
 const chunk = 16 << 10;
 
-/** A worker in which something of the browser is broken: `/broken/NAME/worker.js`. */
+/** A worker in which something of the browser is broken: `/broken/NAME/worker-BUILD.js`. */
 const broken = {
   "no-files": `navigator.storage.getDirectory = () => Promise.reject(new DOMException("not in this window", "SecurityError"));`,
   // As a browser that tells the truth.
@@ -32,7 +32,7 @@ let version = model;
 function handle(request, response, path) {
   const [, kind, name, file] = path.split("/");
   if (kind === "broken") {
-    const script = file === "worker.js" ? `import "./break.js";\nimport "/pkg/worker.js";` : broken[name];
+    const script = file.startsWith("worker-") ? `import "./break.js";\nimport "/pkg/${file}";` : broken[name];
     response.writeHead(200, { "Content-Type": "text/javascript" }).end(script);
     return true;
   }
@@ -67,7 +67,7 @@ const load = (page, url, options = {}) =>
   page.evaluate(
     ([path, { patch, ...loadOptions }]) =>
       window.outcome(async () => {
-        const assets = patch && ((file) => (file === "worker.js" ? `/broken/${patch}/worker.js` : `/pkg/${file}`));
+        const assets = patch && ((file) => (file.startsWith("worker-") ? `/broken/${patch}/${file}` : `/pkg/${file}`));
         const engine = await window.tabmind.load(path, { assets, ...loadOptions });
         const { choices } = await engine.completions.create({ prompt: "the", max_tokens: 8, temperature: 0, return_token_ids: true, ignore_eos: true });
         await engine.close();

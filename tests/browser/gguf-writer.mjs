@@ -195,6 +195,53 @@ export function tinyModel({ dim = 32, blocks = 2, contextLength = 256, template 
   };
 }
 
+/** A small random BERT that reads the words a and b, and c behind them. */
+export function tinyEncoder() {
+  const [hidden, wide, contextLength] = [8, 16, 8];
+  const random = seeded(2);
+  const tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "▁a", "▁b", "▁c"];
+  const u32 = (value) => ({ type: "u32", value });
+  const tensor = (name, ...dims) => ({
+    name,
+    dims,
+    type: F32,
+    bytes: new Uint8Array(Float32Array.from({ length: dims.reduce((a, b) => a * b) }, random).buffer),
+  });
+  const pair = (name, ...dims) => [tensor(`${name}.weight`, ...dims), tensor(`${name}.bias`, dims.at(-1))];
+  return {
+    version: 3,
+    metadata: new Map([
+      ["general.architecture", { type: "string", value: "bert" }],
+      ["general.name", { type: "string", value: "tiny encoder" }],
+      ["bert.embedding_length", u32(hidden)],
+      ["bert.block_count", u32(1)],
+      ["bert.feed_forward_length", u32(wide)],
+      ["bert.attention.head_count", u32(2)],
+      ["bert.context_length", u32(contextLength)],
+      ["bert.attention.layer_norm_epsilon", { type: "f32", value: 1e-12 }],
+      ["tokenizer.ggml.model", { type: "string", value: "bert" }],
+      ["tokenizer.ggml.tokens", { type: "array", of: "string", value: tokens }],
+      ["tokenizer.ggml.token_type", { type: "array", of: "i32", value: [3, 2, 3, 3, 1, 1, 1] }],
+      ["tokenizer.ggml.bos_token_id", u32(2)],
+      ["tokenizer.ggml.unknown_token_id", u32(1)],
+      ["tokenizer.ggml.seperator_token_id", u32(3)],
+      ["tokenizer.ggml.padding_token_id", u32(0)],
+      ["tokenizer.ggml.mask_token_id", u32(0)],
+    ]),
+    tensors: [
+      tensor("token_embd.weight", hidden, tokens.length),
+      tensor("position_embd.weight", hidden, contextLength),
+      tensor("token_types.weight", hidden, 2),
+      ...pair("token_embd_norm", hidden),
+      ...["attn_q", "attn_k", "attn_v", "attn_output"].flatMap((name) => pair(`blk.0.${name}`, hidden, hidden)),
+      ...pair("blk.0.attn_output_norm", hidden),
+      ...pair("blk.0.ffn_up", hidden, wide),
+      ...pair("blk.0.ffn_down", wide, hidden),
+      ...pair("blk.0.layer_output_norm", hidden),
+    ],
+  };
+}
+
 /** Numbers of about [-1.7, 1.7], always the same (an xorshift). */
 function seeded(seed) {
   let state = seed;

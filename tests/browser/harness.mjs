@@ -16,6 +16,9 @@ const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
 export const assets = resolve(root, process.env.TABMIND_ASSETS ?? "../shared/assets");
 export const withoutAssets = existsSync(join(assets, "weights")) ? false : `no test models at ${assets} (TABMIND_ASSETS says where they are)`;
 
+/** The package's wasm modules. */
+export const builds = ["simd", "relaxed", "simd-threads", "relaxed-threads"];
+
 export const soak = process.env.TABMIND_SOAK === "1";
 
 /**
@@ -78,7 +81,7 @@ export function useHarness({ fake = false, args = [], handle } = {}) {
 }
 
 function builtPackage() {
-  assert.ok(existsSync(join(dist, "tabmind_bg.wasm")), "pkg/dist is not built: run `cargo xtask build`");
+  assert.ok(builds.every((build) => existsSync(join(dist, `tabmind-${build}_bg.wasm`))), "pkg/dist is not built: run `cargo xtask build`");
   return dist;
 }
 
@@ -86,8 +89,10 @@ function fakePackage(scratch) {
   const folder = join(scratch, "pkg");
   assert.ok(existsSync(dist), "pkg/dist is not built: run `cargo xtask build`");
   cpSync(dist, folder, { recursive: true });
-  copyFileSync(join(fixtures, "fake-wasm", "tabmind.js"), join(folder, "tabmind.js"));
-  writeFileSync(join(folder, "tabmind_bg.wasm"), Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])); // an empty module
+  for (const build of builds) {
+    copyFileSync(join(fixtures, "fake-wasm", "tabmind.js"), join(folder, `tabmind-${build}.js`));
+    writeFileSync(join(folder, `tabmind-${build}_bg.wasm`), Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])); // an empty module
+  }
   return folder;
 }
 

@@ -10,7 +10,7 @@ const harness = useHarness({ fake: true });
 async function loaded(t) {
   const page = await harness.page(t);
   await page.evaluate(async () => {
-    window.engine = await window.tabmind.load("/model.gguf");
+    window.engine = await window.tabmind.load("/model.gguf", { threads: 1 });
   });
   return page;
 }
@@ -164,7 +164,7 @@ test("assets: a base, a function, and another origin", async (t) => {
   const urls = await page.evaluate(async (base) => {
     const results = [];
     for (const assets of ["/pkg", new URL("/pkg/", document.baseURI), (file) => `/pkg/${file}`, base, `${base}/`]) {
-      const engine = await window.tabmind.load("embedded:desk", { assets });
+      const engine = await window.tabmind.load("embedded:desk", { assets, threads: 1 });
       results.push([engine.info.parts[0], engine.networkRequests().map((request) => request.url)]);
       await engine.close();
     }
@@ -172,8 +172,9 @@ test("assets: a base, a function, and another origin", async (t) => {
   }, `${elsewhere.url}lib`);
   const own = `${harness.site.url}pkg/`;
   const other = `${elsewhere.url}lib/`;
-  const local = [`${own}models/desk.gguf`, [`${own}worker.js`, `${own}tabmind.js`, `${own}tabmind_bg.wasm`, "model"]];
-  const remote = [`${other}models/desk.gguf`, [`${other}worker.js`, `${other}tabmind.js`, `${other}tabmind_bg.wasm`, "model"]];
+  const files = ["worker-relaxed.js", "tabmind-relaxed.js", "worker.js", "threads.js", "tabmind-relaxed_bg.wasm"];
+  const local = [`${own}models/desk.gguf`, [...files.map((file) => own + file), "model"]];
+  const remote = [`${other}models/desk.gguf`, [...files.map((file) => other + file), "model"]];
   assert.deepEqual(urls, [local, local, local, remote, remote]);
 });
 
@@ -185,9 +186,9 @@ test("networkRequests: the package's own files have sizes and times, later reque
   });
   assert.deepEqual(
     requests.map(({ url, bytes }) => [url.replace(harness.site.url, "/"), bytes > 0]),
-    [["/pkg/worker.js", true], ["/pkg/tabmind.js", true], ["/pkg/tabmind_bg.wasm", true], ["model", true], ["more", true]],
+    [...["worker-relaxed.js", "tabmind-relaxed.js", "worker.js", "threads.js", "tabmind-relaxed_bg.wasm"].map((file) => [`/pkg/${file}`, true]), ["model", true], ["more", true]],
   );
-  assert.ok(requests.slice(0, 3).every(({ at }) => Math.abs(at - Date.now()) < 60_000));
+  assert.ok(requests.slice(0, 5).every(({ at }) => Math.abs(at - Date.now()) < 60_000));
 });
 
 test("what JSON cannot carry is an invalid_request that names the field", async (t) => {
@@ -402,9 +403,9 @@ test("a load that fails leaves no worker behind", async (t) => {
   assertError(await at("trap"), "worker_died", /the fake panicked/u);
   assertError(await at("trap-in-future"), "worker_died", /the fake panicked/u);
   assertError(await at("", '{ assets: "/nowhere" }'), "worker_died", /script could not be loaded/u);
-  assertError(await at("", '{ assets: (file) => (file === "worker.js" ? "/pkg/worker.js" : "/nowhere.wasm") }'), "http_status", /nowhere\.wasm .*404/u);
-  assertError(await at("", '{ assets: (file) => (file === "worker.js" ? "/pkg/worker.js" : "http://127.0.0.1:1/x.wasm") }'), "network", /x\.wasm/u);
-  assertError(await at("", '{ assets: (file) => (file === "worker.js" ? "/pkg/worker.js" : "/pkg/index.js") }'), "worker_died", /WebAssembly/u);
+  assertError(await at("", '{ assets: (file) => (file.startsWith("worker-") ? `/pkg/${file}` : "/nowhere.wasm") }'), "http_status", /nowhere\.wasm .*404/u);
+  assertError(await at("", '{ assets: (file) => (file.startsWith("worker-") ? `/pkg/${file}` : "http://127.0.0.1:1/x.wasm") }'), "network", /x\.wasm/u);
+  assertError(await at("", '{ assets: (file) => (file.startsWith("worker-") ? `/pkg/${file}` : "/pkg/index.js") }'), "worker_died", /WebAssembly/u);
   assertAborted(await at("hang", "{ signal: AbortSignal.timeout(50) }"));
   const started = await page.evaluate(() => window.workers.map(({ terminated }) => terminated));
   assert.deepEqual(started, Array.from({ length: 8 }, () => true));

@@ -21,7 +21,7 @@ const harness = useHarness({
     const [, kind, csp, file] = path.split("/");
     if (kind !== "accomplice") return listen(request, response, path);
     const headers = { "Content-Type": "text/javascript", ...(csp === "csp" && { "Content-Security-Policy": policy }) };
-    response.writeHead(200, headers).end(file === "worker.js" ? `import "./escape.js";\nimport "/pkg/worker.js";` : escape);
+    response.writeHead(200, headers).end(file.startsWith("worker-") ? `import "./escape.js";\nimport "/pkg/${file}";` : escape);
     return true;
   },
 });
@@ -125,7 +125,7 @@ async function attempt(t, { csp, seal }) {
   const ready = await page.evaluate(
     ([model, policyName, seals]) =>
       window.outcome(async () => {
-        const assets = (file) => (file === "worker.js" ? `/accomplice/${policyName}/worker.js` : `/pkg/${file}`);
+        const assets = (file) => (file.startsWith("worker-") ? `/accomplice/${policyName}/${file}` : `/pkg/${file}`);
         window.engine = await window.tabmind.load(model, { assets, cache: "none", seal: seals === "option" });
         if (seals === "call") await window.engine.seal();
         return window.engine.info.sealed;

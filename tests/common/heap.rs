@@ -6,12 +6,20 @@ use std::cell::Cell;
 thread_local! {
     static IN_USE: Cell<usize> = const { Cell::new(0) };
     static PEAK: Cell<usize> = const { Cell::new(0) };
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The system's allocator, counted.
 pub struct Counting;
 
+/// Allocations of this thread so far.
+#[allow(dead_code, reason = "not every test counts them")]
+pub fn allocations() -> usize {
+    ALLOCATIONS.get()
+}
+
 fn add(bytes: usize) {
+    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
     // A thread that ends frees its last memory after its counters are gone.
     let _ = IN_USE.try_with(|in_use| {
         in_use.set(in_use.get().wrapping_add(bytes));

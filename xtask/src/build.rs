@@ -11,17 +11,7 @@ use crate::setup::{self, WASM_TARGET};
 use crate::shell::{self, progress};
 use crate::sizes;
 use crate::stamp::Stamp;
-
-/// What the compiler may use (`.cargo/config.toml`), and so what wasm-opt must accept and may emit.
-const WASM_FEATURES: &[&str] = &[
-    "--enable-simd",
-    "--enable-bulk-memory",
-    "--enable-nontrapping-float-to-int",
-    "--enable-sign-ext",
-    "--enable-mutable-globals",
-    "--enable-reference-types",
-    "--enable-multivalue",
-];
+use crate::variant::{self, Variant};
 
 /// How much the tools may do to the module.
 #[derive(Clone, Copy, PartialEq)]
@@ -61,8 +51,10 @@ impl Profile {
 
 pub fn command(mut args: Args) -> Result<()> {
     let profile = Profile::from_args(&mut args)?.unwrap_or(Profile::Release);
+    let variants =
+        args.value("--only")?.map_or_else(|| Ok(variant::ALL.to_vec()), |names| variant::parse(&names))?;
     args.finish()?;
-    build(profile)?;
+    build_only(profile, &variants)?;
     print!("{}", sizes::table(&sizes::measure(&dist_dir())?));
     Ok(())
 }
@@ -74,11 +66,18 @@ pub fn dist_dir() -> PathBuf {
 
 /// Brings `pkg/dist` up to date.
 pub fn build(profile: Profile) -> Result<()> {
+    build_only(profile, variant::ALL)
+}
+
+/// Brings `pkg/dist` up to date as far as `variants` go; the other modules in it are left as they are.
+pub fn build_only(profile: Profile, variants: &[Variant]) -> Result<()> {
     setup::rust()?;
     setup::node()?;
-    let module = compile(profile)?;
-    bind(&module, profile)?;
-    package()
+    for &variant in variants {
+        let module = compile(profile, variant)?;
+        bind(&module, profile, variant)?;
+    }
+    package(variants.len() < variant::ALL.len())
 }
 
 fn stamp(name: &str) -> Result<Stamp> {
@@ -86,45 +85,36 @@ fn stamp(name: &str) -> Result<Stamp> {
     Stamp::new(&shell::root().join("target/xtask"), name)
 }
 
-fn compile(profile: Profile) -> Result<PathBuf> {
-    progress(format_args!("cargo build for {WASM_TARGET} ({})", profile.name()));
-    let mut cargo = shell::cargo();
-    cargo.args([
-        "build",
-        "--package",
-        "tabmind",
-        "--lib",
-        "--target",
-        WASM_TARGET,
-        "--profile",
-        profile.name(),
-    ]);
-    shell::run(&mut cargo)?;
-    let module = shell::target_dir().join(WASM_TARGET).join(profile.name()).join("tabmind.wasm");
+fn compile(profile: Profile, variant: Variant) -> Result<PathBuf> {
+    progress(format_args!("cargo build for {WASM_TARGET} ({}, {})", variant.name, profile.name()));
+    shell::run(&mut variant.cargo(profile.name()))?;
+    // The variants' modules have one name in cargo's folder, each replacing the last.
+    let module = variant.target_dir().join(WASM_TARGET).join(profile.name()).join("tabmind.wasm");
     if !module.is_file() {
         bail!("cargo built no {}: does the crate still have the type cdylib?", module.display());
     }
     Ok(module)
 }
 
-fn bind(module: &Path, profile: Profile) -> Result<()> {
+fn bind(module: &Path, profile: Profile, variant: Variant) -> Result<()> {
     let out = shell::root().join("pkg/wasm");
-    let wasm = out.join("tabmind_bg.wasm");
-    let stamp = stamp("bind")?.text(profile.name()).path(module)?;
+    let name = format!("tabmind-{}", variant.name);
+    let wasm = out.join(format!("{name}_bg.wasm"));
+    let stamp = stamp(&format!("bind-{}", variant.name))?.text(profile.name()).path(module)?;
     if stamp.is_current(&[&wasm]) {
         return Ok(());
     }
     progress("wasm-bindgen");
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(module).out_name("tabmind").typescript(true).remove_producers_section(true);
+    bindgen.input_path(module).out_name(&name).typescript(true).remove_producers_section(true);
     // The package says where the module is; a second default path would make bundlers ship it twice.
     bindgen.web(true)?.omit_default_module_path(true);
     bindgen.generate(&out).context("wasm-bindgen")?;
-    optimise(&wasm, profile)?;
+    optimise(&wasm, profile, variant)?;
     stamp.finish()
 }
 
-fn optimise(wasm: &Path, profile: Profile) -> Result<()> {
+fn optimise(wasm: &Path, profile: Profile, variant: Variant) -> Result<()> {
     progress(format_args!("wasm-opt {}", profile.wasm_opt_level()));
     let tool = shell::root().join("node_modules/binaryen/bin/wasm-opt");
     if !tool.is_file() {
@@ -133,14 +123,17 @@ fn optimise(wasm: &Path, profile: Profile) -> Result<()> {
     let optimised = wasm.with_extension("opt.wasm");
     let mut node = shell::program("node");
     node.arg(&tool).arg(wasm).arg("-o").arg(&optimised).arg(profile.wasm_opt_level());
-    node.args(["--strip-debug", "--strip-producers"]).args(WASM_FEATURES);
+    node.args(["--strip-debug", "--strip-producers"]).args(variant.wasm_opt_features());
     shell::run(&mut node)?;
     fs::rename(&optimised, wasm).with_context(|| format!("cannot replace {}", wasm.display()))
 }
 
-fn package() -> Result<()> {
+/// TypeScript and modules into `pkg/dist`; `partial` if modules may be missing.
+fn package(partial: bool) -> Result<()> {
     let pkg = shell::root().join("pkg");
-    let mut stamp = stamp("package")?.path(&shell::root().join("package-lock.json"))?;
+    let mut stamp = stamp("package")?
+        .text(if partial { "partial" } else { "whole" })
+        .path(&shell::root().join("package-lock.json"))?;
     let entries = fs::read_dir(&pkg).context("cannot list pkg")?;
     let mut inputs = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     inputs.sort();
@@ -153,7 +146,12 @@ fn package() -> Result<()> {
         return Ok(());
     }
     progress("TypeScript");
-    shell::run(shell::npm().args(["run", "--silent", "build", "--workspace", "pkg"]))?;
+    let mut npm = shell::npm();
+    npm.args(["run", "--silent", "build", "--workspace", "pkg"]);
+    if partial {
+        npm.args(["--", "--partial"]);
+    }
+    shell::run(&mut npm)?;
     if !entry(&pkg)?.is_file() {
         bail!("the package's build script ended well but wrote no {}", entry(&pkg)?.display());
     }

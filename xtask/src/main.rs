@@ -15,6 +15,7 @@ mod shell;
 mod sizes;
 mod stamp;
 mod test;
+mod variant;
 mod zip;
 
 use std::process::ExitCode;

@@ -24,6 +24,10 @@ pub fn rust() -> Result<()> {
             rustup(&["component", "add", component])?;
         }
     }
+    // The threads modules need a standard library of their own.
+    if !sysroot.join("lib/rustlib/src/rust/library").is_dir() {
+        rustup(&["component", "add", "rust-src"])?;
+    }
     Ok(())
 }
 

@@ -125,6 +125,28 @@ export interface CompletionParams extends SamplingParams {
   logprobs?: number;
 }
 
+/** Parameters of `embeddings.create`. */
+export interface EmbeddingParams {
+  /** Accepted for OpenAI's clients; there is one model. */
+  model?: string;
+  /** A text, several, or their token ids, which are used exactly as given. */
+  input: string | string[] | number[] | number[][];
+  /** `"base64"` gives the vectors as little-endian 32-bit floats in base64; OpenAI's client asks for it by itself. */
+  encoding_format?: "float" | "base64";
+  /** Only the model's own width. */
+  dimensions?: number;
+  /** Aborts this call; the same as `signal` in the second argument. */
+  signal?: AbortSignal;
+}
+
+/** Vectors of texts, each of length 1: their product is the cosine of their angle. */
+export interface EmbeddingResponse<Vector = number[]> {
+  object: "list";
+  model: string;
+  data: { object: "embedding"; index: number; embedding: Vector }[];
+  usage: { prompt_tokens: number; total_tokens: number };
+}
+
 /** Per-call options that are not part of the request. */
 export interface CallOptions {
   signal?: AbortSignal;

@@ -7,6 +7,8 @@ import type {
   Completion,
   CompletionChunk,
   CompletionParams,
+  EmbeddingParams,
+  EmbeddingResponse,
   Tool,
 } from "./chat.js";
 
@@ -31,11 +33,14 @@ export interface LoadOptions {
    * `webgpu_unavailable` where the browser has no WebGPU.
    */
   backend?: "auto" | "webgpu" | "cpu";
-  /** Which wasm build of the CPU engine runs; for tests and measurements. */
+  /** Which wasm build of the CPU engine runs; for tests and measurements. `"auto"` (default) takes what the browser can do. */
   build?: "auto" | "simd" | "relaxed";
   /** Tokens of KV cache; default: the model's, at most 4096, and as many as fit into memory. */
   contextLength?: number;
-  /** CPU threads; 1 where the page is not cross-origin isolated. */
+  /**
+   * CPU threads; default: all processors but one, eight at most (both where there are two). Where the page is not
+   * cross-origin isolated there is one, whatever is asked for; `info.threads` says how many there are.
+   */
   threads?: number;
   /**
    * Keep downloaded models in the origin private file system (default), or not at all. Where the browser has none or
@@ -65,8 +70,9 @@ export interface LoadOptions {
    */
   signal?: AbortSignal;
   /**
-   * Where `worker.js` and `tabmind_bg.wasm` (and `models/*.gguf` for `embedded:`) are: a base URL, or a function from
-   * the file's name to its URL. Default: beside this module. `worker.js` imports `./tabmind.js` from beside itself.
+   * Where the package's files `worker-NAME.js` and `tabmind-NAME_bg.wasm` (and `models/*.gguf` for `embedded:`) are: a
+   * base URL, or a function from the file's name to its URL. Default: beside this module. The worker imports
+   * `./tabmind-NAME.js`, `./worker.js` and `./threads.js` from beside itself.
    */
   assets?: string | URL | ((file: string) => string | URL);
 }
@@ -216,6 +222,12 @@ export interface TemplateOptions {
   addGenerationPrompt?: boolean;
 }
 
+/** Vectors in OpenAI's shape, of models that are made for it (BERT-like encoders). */
+export interface Embeddings {
+  create(params: EmbeddingParams & { encoding_format: "base64" }, options?: CallOptions): Promise<EmbeddingResponse<string>>;
+  create(params: EmbeddingParams & { encoding_format?: "float" }, options?: CallOptions): Promise<EmbeddingResponse>;
+}
+
 /** What a model thinks of a text. The first token, which nothing precedes, is in neither list. */
 export interface Score {
   ids: number[];
@@ -230,6 +242,7 @@ export interface Engine {
   readonly info: EngineInfo;
   readonly chat: { readonly completions: ChatCompletions };
   readonly completions: Completions;
+  readonly embeddings: Embeddings;
   /** Chats until the model calls no more tools, and carries out what it calls. */
   runTools(params: RunToolsParams, options?: CallOptions): Promise<RunToolsResult>;
   /** Token ids of `text`; by default without BOS/EOS, and with markers such as `</s>` taken as plain text. */

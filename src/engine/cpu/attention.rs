@@ -1,12 +1,15 @@
 //! Attention: prepared queries, keys and values written to the cache, then one pass over the visible positions per head.
 
-use super::linear::normalise;
+use super::attend_quantized;
+use super::kv_cache::KvCache;
+use super::linear::{each_token, normalise};
 use super::math::{add_scaled4, dot, softmax};
+use super::team::{Parts, Team};
 use crate::kernels::activation::sigmoid;
 use crate::kernels::attention::Attention;
-use crate::kernels::memory::Memory;
+use crate::kernels::memory::{Cache, Memory};
 use crate::kernels::norm::NormParams;
-use crate::recording::{RopeTable, View};
+use crate::recording::{Op, RopeTable, View};
 
 /// cos and sin of every pair, for every rope and token of the batch: computed once, used by all layers.
 #[derive(Default)]
@@ -45,85 +48,203 @@ impl RopeAngles {
     }
 }
 
-/// Runs an `Attention`.
-pub fn run(op: &Attention, m: &mut Memory, angles: &RopeAngles) {
-    let tokens = m.tokens.len();
-    let mut scratch = std::mem::take(&mut m.logits); // not in use before the last op
-    for t in 0..tokens {
-        prepare(op, m, angles, t, op.q, op.q_norm, &mut scratch);
-        if let Some((k, v)) = op.kv {
-            prepare(op, m, angles, t, k, op.k_norm, &mut scratch);
-            if let Some(norm) = op.v_norm {
-                let mut values = m.row(v, t);
-                values.chunks_exact_mut(op.value_dim).for_each(|head| normalise(m, &norm, head));
-                m.slice_mut(v, t).copy_from_slice(&values);
+/// Tokens of a piece over a quantised cache.
+const TOKENS: usize = 8;
+
+/// Runs attention; what it needs for that is kept from one run to the next.
+#[derive(Default)]
+pub struct Attender {
+    /// Angles of the batch.
+    pub angles: RopeAngles,
+    /// `[tokens, heads · key_dim]`: queries, normalised and rotated.
+    queries: Vec<f32>,
+    /// `[tokens, kv_heads · key_dim]`: keys, likewise, on their way to the cache.
+    keys: Vec<f32>,
+    /// `[tokens, kv_heads · value_dim]`: values, on theirs.
+    values: Vec<f32>,
+    /// Per thread.
+    scratch: Vec<Scratch>,
+}
+
+/// What one thread needs.
+#[derive(Default)]
+struct Scratch {
+    /// `[heads that share a key, visible]`
+    scores: Vec<f32>,
+    quantized: attend_quantized::Scratch,
+}
+
+impl Attender {
+    /// Makes room for contexts of `context` positions on each thread, so that no later token asks for memory.
+    pub fn reserve(&mut self, ops: &[Op], team: &Team, context: usize, quantized: bool) {
+        self.scratch.resize_with(team.size(), Scratch::default);
+        for op in ops.iter().filter_map(|op| if let Op::Attention(op) = op { Some(op) } else { None }) {
+            let sharing = op.heads / op.kv_heads;
+            for scratch in &mut self.scratch {
+                scratch.scores.reserve(sharing * context);
+                if quantized {
+                    scratch.quantized.reserve(sharing, op.key_dim, context);
+                }
             }
-            append(op, m, t, k, v);
         }
     }
-    for t in 0..tokens {
-        for group in 0..op.kv_heads {
-            attend(op, m, t, group, &mut scratch);
+
+    /// Runs an `Attention`.
+    pub fn run(&mut self, op: &Attention, team: &Team, m: &mut Memory, caches: &mut [KvCache]) {
+        let tokens = m.tokens.len();
+        self.prepare(op, team, m);
+        let cache = &mut caches[op.cache];
+        if op.kv.is_some() {
+            self.append(op, team, m, cache);
         }
+        let mut y = std::mem::take(&mut m.buffers[op.y.buf.0]);
+        let width = m.widths[op.y.buf.0];
+        let (out, scratch) = (Parts::of(&mut y), Parts::of(&mut self.scratch));
+        let sharing = op.heads / op.kv_heads;
+        let query = |t: usize, head: usize| {
+            &self.queries[(t * op.heads + head * sharing) * op.key_dim..][..sharing * op.key_dim]
+        };
+        let output = |t: usize, head: usize| {
+            let len = sharing * op.value_dim;
+            // SAFETY: a token's head is in one piece only.
+            unsafe { out.get(t * width + op.y.offset + head * len, len) }
+        };
+        match &*cache {
+            KvCache::Plain(cache) => team.split(tokens * op.kv_heads, &|piece, thread| {
+                let (t, head) = (piece / op.kv_heads, piece % op.kv_heads);
+                // SAFETY: a thread has its own scratch.
+                let scratch = unsafe { &mut scratch.get(thread, 1)[0] };
+                attend(op, cache, m.position + t, head, query(t, head), &mut scratch.scores, output(t, head));
+            }),
+            KvCache::Quantized(cache) => {
+                team.split(tokens.div_ceil(TOKENS) * op.kv_heads, &|piece, thread| {
+                    let (first, head) = (piece / op.kv_heads * TOKENS, piece % op.kv_heads);
+                    let count = TOKENS.min(tokens - first);
+                    let rows: [&[f32]; TOKENS] =
+                        std::array::from_fn(|t| query(first + t.min(count - 1), head));
+                    let queries = attend_quantized::Queries {
+                        position: m.position + first,
+                        head,
+                        tokens: &rows[..count],
+                    };
+                    // SAFETY: a thread has its own scratch.
+                    let scratch = unsafe { &mut scratch.get(thread, 1)[0] };
+                    let mut outputs: [&mut [f32]; TOKENS] =
+                        std::array::from_fn(|t| if t < count { output(first + t, head) } else { &mut [] });
+                    attend_quantized::attend(op, cache, &queries, &mut scratch.quantized, &mut outputs);
+                })
+            }
+        }
+        m.buffers[op.y.buf.0] = y;
         if let Some(gate) = op.gate {
-            let gate = m.row(gate, t);
-            m.slice_mut(op.y, t).iter_mut().zip(gate).for_each(|(y, g)| *y *= sigmoid(g));
+            for t in 0..tokens {
+                apply_gate(m, op, gate, t);
+            }
         }
     }
-    m.logits = scratch;
+
+    /// Norm and rotation of the batch's queries, keys and values.
+    fn prepare(&mut self, op: &Attention, team: &Team, m: &Memory) {
+        let tokens = m.tokens.len();
+        let (key_width, value_width) = (op.kv_heads * op.key_dim, op.kv_heads * op.value_dim);
+        self.queries.resize(tokens * op.q.width, 0.0);
+        self.keys.resize(tokens * key_width, 0.0);
+        self.values.resize(tokens * value_width, 0.0);
+        let angles = &self.angles;
+        let head = |head: &mut [f32], norm: Option<NormParams>, t: usize| {
+            if let Some(norm) = &norm {
+                normalise(m, norm, head);
+            }
+            if let Some(rope) = op.rope {
+                angles.rotate(rope, tokens, t, head);
+            }
+        };
+        let (queries, keys, values) =
+            (Parts::of(&mut self.queries), Parts::of(&mut self.keys), Parts::of(&mut self.values));
+        each_token(team, tokens, &|t| {
+            // SAFETY: a token is in one piece only.
+            let row = unsafe { queries.get(t * op.q.width, op.q.width) };
+            row.copy_from_slice(m.slice(op.q, t));
+            row.chunks_exact_mut(op.key_dim).for_each(|query| head(query, op.q_norm, t));
+            let Some((k, v)) = op.kv else { return };
+            // SAFETY: as above.
+            let row = unsafe { keys.get(t * key_width, key_width) };
+            row.copy_from_slice(m.slice(k, t));
+            row.chunks_exact_mut(op.key_dim).for_each(|key| head(key, op.k_norm, t));
+            // SAFETY: as above.
+            let row = unsafe { values.get(t * value_width, value_width) };
+            row.copy_from_slice(m.slice(v, t));
+            if let Some(norm) = &op.v_norm {
+                row.chunks_exact_mut(op.value_dim).for_each(|value| normalise(m, norm, value));
+            }
+        });
+    }
+
+    /// Keys and values go to the cache.
+    fn append(&self, op: &Attention, team: &Team, m: &Memory, cache: &mut KvCache) {
+        match cache {
+            KvCache::Plain(cache) => {
+                cache.keys[m.position * op.kv_heads * op.key_dim..][..self.keys.len()]
+                    .copy_from_slice(&self.keys);
+                cache.values[m.position * op.kv_heads * op.value_dim..][..self.values.len()]
+                    .copy_from_slice(&self.values);
+            }
+            KvCache::Quantized(cache) => {
+                let writer = cache.writer();
+                let put = |head: usize| {
+                    let row = |t: usize, dim: usize| {
+                        (t * op.kv_heads + head) * dim..(t * op.kv_heads + head + 1) * dim
+                    };
+                    for t in 0..m.tokens.len() {
+                        let (key, value) =
+                            (&self.keys[row(t, op.key_dim)], &self.values[row(t, op.value_dim)]);
+                        // SAFETY: a head is in one piece only.
+                        unsafe { writer.put(head, m.position + t, key, value) };
+                    }
+                };
+                match m.tokens.len() {
+                    // Too little to be divided.
+                    1 => (0..op.kv_heads).for_each(put),
+                    _ => team.split(op.kv_heads, &|head, _| put(head)),
+                }
+            }
+        }
+    }
 }
 
-/// Norm and rotation of one token's heads, in place.
-fn prepare(
-    op: &Attention,
-    m: &mut Memory,
-    angles: &RopeAngles,
-    t: usize,
-    view: View,
-    norm: Option<NormParams>,
-    scratch: &mut Vec<f32>,
-) {
-    if norm.is_none() && op.rope.is_none() {
-        return;
+/// `y = y · sigmoid(gate)`
+fn apply_gate(m: &mut Memory, op: &Attention, gate: View, t: usize) {
+    let mut y = std::mem::take(&mut m.buffers[op.y.buf.0]);
+    let width = m.widths[op.y.buf.0];
+    let row = &mut y[t * width..][..width];
+    for i in 0..op.y.width {
+        let g = if gate.buf == op.y.buf { row[gate.offset + i] } else { m.slice(gate, t)[i] };
+        row[op.y.offset + i] *= sigmoid(g);
     }
-    scratch.clear();
-    scratch.extend_from_slice(m.slice(view, t));
-    for head in scratch.chunks_exact_mut(op.key_dim) {
-        if let Some(norm) = &norm {
-            normalise(m, norm, head);
-        }
-        if let Some(rope) = op.rope {
-            angles.rotate(rope, m.tokens.len(), t, head);
-        }
-    }
-    m.slice_mut(view, t).copy_from_slice(scratch);
-}
-
-fn append(op: &Attention, m: &mut Memory, t: usize, k: View, v: View) {
-    let position = m.position + t;
-    let mut cache = std::mem::take(&mut m.sequence.caches[op.cache]);
-    cache.keys[position * k.width..][..k.width].copy_from_slice(m.slice(k, t));
-    cache.values[position * v.width..][..v.width].copy_from_slice(m.slice(v, t));
-    m.sequence.caches[op.cache] = cache;
+    m.buffers[op.y.buf.0] = y;
 }
 
 /// The query heads of one token that share the key-value head `group`: each key and value is fetched once for all of them.
-fn attend(op: &Attention, m: &mut Memory, t: usize, group: usize, weights: &mut Vec<f32>) {
-    let position = m.position + t;
+fn attend(
+    op: &Attention,
+    cache: &Cache,
+    position: usize,
+    group: usize,
+    queries: &[f32],
+    weights: &mut Vec<f32>,
+    y: &mut [f32],
+) {
     let first = op.first_visible(position);
     let visible = position + 1 - first;
-    let sharing = op.heads / op.kv_heads;
-    let cache = &m.sequence.caches[op.cache];
-    let queries = op.q.slice(group * sharing * op.key_dim, sharing * op.key_dim);
     let scale = op.scale * op.temperature.map_or(1.0, |temperature| temperature.at(position));
     weights.clear();
-    weights.resize(sharing * visible, 0.0);
+    weights.resize(op.heads / op.kv_heads * visible, 0.0);
     let key_stride = op.kv_heads * op.key_dim;
     let keys = cache.keys[first * key_stride..(position + 1) * key_stride].chunks_exact(key_stride);
     for (s, key) in keys.enumerate() {
         let key = &key[group * op.key_dim..][..op.key_dim];
-        for (head, q) in m.slice(queries, t).chunks_exact(op.key_dim).enumerate() {
-            weights[head * visible + s] = dot(q, key) * scale;
+        for (head, query) in queries.chunks_exact(op.key_dim).enumerate() {
+            weights[head * visible + s] = dot(query, key) * scale;
         }
     }
     for weights in weights.chunks_exact_mut(visible) {
@@ -132,9 +253,6 @@ fn attend(op: &Attention, m: &mut Memory, t: usize, group: usize, weights: &mut 
         }
         softmax(weights);
     }
-    let y = op.y.slice(group * sharing * op.value_dim, sharing * op.value_dim);
-    let start = t * m.widths[y.buf.0] + y.offset;
-    let y = &mut m.buffers[y.buf.0][start..start + y.width];
     let value_stride = op.kv_heads * op.value_dim;
     let values = &cache.values[first * value_stride..(position + 1) * value_stride];
     sum_values(y, op.value_dim, weights, values, value_stride, group * op.value_dim);

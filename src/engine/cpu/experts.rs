@@ -1,38 +1,77 @@
 //! A mixture of experts: per token, the chosen experts' rows of the stacked matrices.
 
-use super::linear::is_quantized;
+use super::linear::{Projector, is_quantized};
+use super::math::activate;
 use super::matrix::Matrix;
-use super::project::Projector;
-use crate::kernels::experts::Experts;
+use super::project::{Results, Segment, project};
+use super::team::{Parts, Team};
+use crate::kernels::activation::Activation;
+use crate::kernels::experts::{Experts, Routing};
 use crate::kernels::memory::Memory;
 
 /// Runs an `Experts`.
-pub fn run(op: &Experts, matrices: &[Matrix], projector: &mut Projector, m: &mut Memory) {
-    let (gate, up, down) = (&matrices[op.gate.0], &matrices[op.up.0], &matrices[op.down.0]);
+pub fn run(
+    op: &Experts,
+    team: &Team,
+    matrices: &[Matrix],
+    projector: &mut Projector,
+    routing: &mut Routing,
+    m: &mut Memory,
+) {
+    let [gate, up, down] = [op.gate, op.up, op.down].map(|id| &matrices[id.0]);
     let hidden = op.x.width;
     for t in 0..m.tokens.len() {
         let bias = op.selection_bias.map(|id| m.vector(id));
-        for (expert, weight) in op.route(m.slice(op.scores, t), bias) {
-            set_input(projector, m.slice(op.x, t), is_quantized(gate) || is_quantized(up));
-            projector.r.resize(2 * op.width, 0.0);
+        op.route(m.slice(op.scores, t), bias, routing);
+        for &(expert, weight) in routing.chosen() {
+            projector.set_input(m.slice(op.x, t), is_quantized(gate) || is_quantized(up));
             let rows = expert * op.width..(expert + 1) * op.width;
-            projector.project(gate, rows.clone(), 0, 2 * op.width);
-            projector.project(up, rows, op.width, 2 * op.width);
-            let (gated, upper) = projector.r.split_at(op.width);
-            let inner: Vec<f32> = gated.iter().zip(upper).map(|(g, u)| op.activation.apply(*g) * u).collect();
-            set_input(projector, &inner, is_quantized(down));
-            projector.r.resize(hidden, 0.0);
-            projector.project(down, expert * hidden..(expert + 1) * hidden, 0, hidden);
+            let inner = |i: usize| Segment { matrix: if i == 0 { gate } else { up }, rows: rows.clone() };
+            projector.project(team, 2, &inner, 2 * op.width);
+            projector.gate(op.activation, is_quantized(down));
+            let outer = |_| Segment { matrix: down, rows: expert * hidden..(expert + 1) * hidden };
+            projector.project(team, 1, &outer, hidden);
             let y = m.slice_mut(op.y, t);
             y.iter_mut().zip(&projector.r).for_each(|(y, r)| *y += op.scale * weight * r);
         }
     }
 }
 
-fn set_input(projector: &mut Projector, x: &[f32], quantized: bool) {
-    projector.x.clear();
-    projector.x.extend_from_slice(x);
-    if quantized {
-        projector.quantize(x.len());
+impl Projector {
+    /// Makes `x` the only input.
+    fn set_input(&mut self, x: &[f32], quantized: bool) {
+        self.inputs.x.clear();
+        self.inputs.x.extend_from_slice(x);
+        self.quantize(quantized);
+    }
+
+    /// Makes `act(gate) · up` of the results, gate and up one after the other, the only input.
+    fn gate(&mut self, act: Activation, quantized: bool) {
+        let half = self.r.len() / 2;
+        let (gate, up) = self.r.split_at_mut(half);
+        activate(act, gate);
+        self.inputs.x.clear();
+        self.inputs.x.extend(gate.iter().zip(up).map(|(gate, up)| *gate * *up));
+        self.quantize(quantized);
+    }
+
+    fn quantize(&mut self, quantized: bool) {
+        if quantized {
+            self.inputs.acts.resize(1, self.inputs.x.len());
+            // SAFETY: the only row, and nobody else is there.
+            unsafe { self.inputs.acts.rows().set(0, &self.inputs.x) };
+        }
+    }
+
+    fn project<'a>(
+        &mut self,
+        team: &Team,
+        count: usize,
+        segment: &(dyn Fn(usize) -> Segment<'a> + Sync),
+        rows: usize,
+    ) {
+        self.r.resize(rows, 0.0);
+        let results = Results { r: Parts::of(&mut self.r), stride: rows, offset: 0 };
+        project(team, count, segment, &self.inputs, results);
     }
 }

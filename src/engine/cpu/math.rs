@@ -19,6 +19,11 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     (sum[0] + sum[1]) + (sum[2] + sum[3]) + rest
 }
 
+/// `y += w · v`
+pub fn add_scaled(y: &mut [f32], w: f32, v: &[f32]) {
+    y.iter_mut().zip(v).for_each(|(y, v)| *y += w * v);
+}
+
 /// `y += w[0] · v[0] + … + w[3] · v[3]`: four rows for one pass over `y`.
 #[inline(always)]
 pub fn add_scaled4(y: &mut [f32], w: [f32; 4], v: [&[f32]; 4]) {
@@ -66,13 +71,37 @@ fn map4(values: &mut [f32], f: impl Fn(F4) -> F4) {
     }
 }
 
+/// The largest of `values`, or −∞.
+pub fn largest(values: &[f32]) -> f32 {
+    let (whole, tail) = values.as_chunks::<4>();
+    let start = F4::splat(f32::NEG_INFINITY);
+    let largest = whole.iter().fold(start, |largest, four| largest.max(F4::from_slice(four)));
+    largest.to_array().iter().chain(tail).copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// The largest magnitude among `values`, or 0.
+pub fn largest_magnitude(values: &[f32]) -> f32 {
+    let (whole, tail) = values.as_chunks::<4>();
+    let largest = whole.iter().fold(F4::splat(0.0), |largest, four| largest.max(F4::from_slice(four).abs()));
+    largest.to_array().iter().chain(tail).fold(0.0, |largest, v| largest.max(v.abs()))
+}
+
+/// The sum of `values`, in four partial sums of each stretch, so that a long one loses little.
+fn sum(values: &[f32]) -> f32 {
+    let stretch = |values: &[f32]| {
+        let (whole, tail) = values.as_chunks::<4>();
+        let sum = whole.iter().fold(F4::splat(0.0), |sum, four| sum.add(F4::from_slice(four)));
+        sum.to_array().iter().chain(tail).sum::<f32>()
+    };
+    values.chunks(64).map(stretch).sum()
+}
+
 /// Replaces `values` by their softmax.
 pub fn softmax(values: &mut [f32]) {
-    let max = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let max = largest(values);
     map4(values, |x| exp4(x.sub(F4::splat(max))));
-    let sum: f32 = values.chunks(64).map(|chunk| chunk.iter().sum::<f32>()).sum();
-    let inverse = 1.0 / sum;
-    values.iter_mut().for_each(|value| *value *= inverse);
+    let inverse = 1.0 / sum(values);
+    map4(values, |x| x.mul(F4::splat(inverse)));
 }
 
 /// Replaces `values` by `act` of them.

@@ -1,7 +1,8 @@
 //! Weight matrices as the kernels want them.
 //!
 //! Quantised ones are stored in groups of four rows and blocks of 32 columns. A chunk, one block of one
-//! group, is a run of 16-byte lanes:
+//! group, is a run of 16-byte lanes; the chunks of two neighbouring groups, a bundle, alternate, so that a kernel reads
+//! one stream and uses activations twice.
 //!
 //! | lanes | content |
 //! |---|---|
@@ -9,7 +10,7 @@
 //! | G, or none | min of each of the four rows, likewise |
 //! | 4 or 8 | quants: lane j holds columns 4j.. of the four rows, four bytes each; or as nibbles, columns 4j.. low and 16 + 4j.. high |
 //!
-//! So one lane of a 4 × i32 accumulator belongs to one row, and nothing is summed across lanes before a block's end.
+//! One lane of a 4 × i32 accumulator belongs to one row, and nothing is summed across lanes before a block's end.
 
 use super::lane::Lane;
 use super::zeroed;
@@ -18,6 +19,8 @@ use crate::kernels::formats::{Blocks, Format, Layout, Unpacked};
 
 /// Rows that are interleaved.
 pub const ROWS: usize = 4;
+/// Groups whose chunks alternate.
+pub const BUNDLE: usize = 2;
 /// Columns of a chunk: what shares an activation scale.
 pub const BLOCK: usize = 32;
 
@@ -38,7 +41,7 @@ pub enum Data {
     Quantized(Quantized),
 }
 
-/// `[row groups, blocks]` of chunks.
+/// `[bundles, blocks, groups of a bundle]` of chunks.
 pub struct Quantized {
     pub lanes: Vec<Lane>,
     pub shape: ChunkShape,
@@ -47,21 +50,37 @@ pub struct Quantized {
 /// What a chunk consists of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ChunkShape {
-    /// Quants are nibbles, not bytes.
-    pub nibbles: bool,
+    /// How quants are stored.
+    pub packing: Packing,
     /// Scales per row: 2 where 16 columns share one, else 1.
     pub groups: usize,
     /// Whether there are mins.
     pub has_min: bool,
-    /// Stored quants are larger than the true ones by this much.
-    pub zero: i8,
+    /// Stored quants are larger than the true ones by this much, so that none is negative.
+    pub zero: u8,
+}
+
+/// How quants are stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Packing {
+    /// Four bits, two to a byte.
+    Nibbles,
+    /// A byte, of which at most six bits are in use.
+    Small,
+    /// A byte.
+    Large,
 }
 
 impl ChunkShape {
     fn of(blocks: &Blocks) -> Self {
-        let nibbles = i16::from(blocks.range.1) - i16::from(blocks.range.0) < 16;
-        let zero = if nibbles { -blocks.range.0 } else { 0 };
-        Self { nibbles, groups: BLOCK / blocks.group_len, has_min: blocks.has_min, zero }
+        let (least, largest) = blocks.range;
+        let packing = match largest.abs_diff(least) {
+            ..16 => Packing::Nibbles,
+            16..64 => Packing::Small,
+            64.. => Packing::Large,
+        };
+        let zero = least.unsigned_abs();
+        Self { packing, groups: BLOCK / blocks.group_len, has_min: blocks.has_min, zero }
     }
 
     /// Lanes before the quants.
@@ -71,7 +90,7 @@ impl ChunkShape {
 
     /// Lanes of a chunk.
     pub fn lanes(self) -> usize {
-        self.header() + if self.nibbles { 4 } else { 8 }
+        self.header() + if self.packing == Packing::Nibbles { 4 } else { 8 }
     }
 }
 
@@ -83,7 +102,9 @@ pub fn matrix_bytes(format: Format, rows: usize, columns: usize) -> u64 {
         (Layout::Plain(..), _) => rows * columns * 2,
         (Layout::Quantized(blocks), _) => {
             let lanes = ChunkShape::of(blocks).lanes() * size_of::<Lane>();
-            rows.div_ceil(ROWS as u64) * (columns / BLOCK as u64) * lanes as u64
+            rows.next_multiple_of((BUNDLE * ROWS) as u64) / ROWS as u64
+                * (columns / BLOCK as u64)
+                * lanes as u64
         }
     }
 }
@@ -99,7 +120,7 @@ impl Matrix {
             (Layout::Plain(..), _) => Data::Half(zeroed(rows * columns, "the weights")?, bf16_to_f32),
             (Layout::Quantized(blocks), _) => {
                 let shape = ChunkShape::of(blocks);
-                let chunks = rows.div_ceil(ROWS) * (columns / BLOCK);
+                let chunks = rows.next_multiple_of(BUNDLE * ROWS) / ROWS * (columns / BLOCK);
                 Data::Quantized(Quantized { lanes: zeroed(chunks * shape.lanes(), "the weights")?, shape })
             }
         };
@@ -145,7 +166,8 @@ impl Matrix {
 
 impl Quantized {
     fn chunk_start(&self, columns: usize, row: usize, block: usize) -> usize {
-        (row / ROWS * (columns / BLOCK) + block) * self.shape.lanes()
+        let group = row / ROWS;
+        ((group / BUNDLE * (columns / BLOCK) + block) * BUNDLE + group % BUNDLE) * self.shape.lanes()
     }
 
     fn write_row(&mut self, blocks: &Blocks, columns: usize, row: usize, bytes: &[u8]) {
@@ -161,7 +183,8 @@ impl Quantized {
 
     /// Writes one row's share of a chunk from part `part` (32 columns) of an unpacked block.
     fn write_chunk_row(&mut self, start: usize, lane: usize, unpacked: &Unpacked, part: usize) {
-        let ChunkShape { nibbles, groups, has_min, zero } = self.shape;
+        let ChunkShape { packing, groups, has_min, zero } = self.shape;
+        let nibbles = packing == Packing::Nibbles;
         let header = self.shape.header();
         let chunk = &mut self.lanes[start..start + self.shape.lanes()];
         for group in 0..groups {
@@ -170,7 +193,7 @@ impl Quantized {
                 chunk[groups + group].set_f32(lane, unpacked.min[part * groups + group]);
             }
         }
-        let stored = |column: usize| (unpacked.q[part * BLOCK + column] + zero).cast_unsigned();
+        let stored = |column: usize| zero.wrapping_add_signed(unpacked.q[part * BLOCK + column]);
         for (j, quants) in chunk[header..].iter_mut().enumerate() {
             for (c, byte) in quants.0[lane * 4..][..4].iter_mut().enumerate() {
                 let column = j * 4 + c;
@@ -181,7 +204,8 @@ impl Quantized {
     }
 
     fn row(&self, columns: usize, row: usize, out: &mut [f32]) {
-        let ChunkShape { nibbles, groups, has_min, zero } = self.shape;
+        let ChunkShape { packing, groups, has_min, zero } = self.shape;
+        let nibbles = packing == Packing::Nibbles;
         let header = self.shape.header();
         let lane = row % ROWS;
         for (block, out) in out.chunks_exact_mut(BLOCK).enumerate() {
@@ -195,7 +219,7 @@ impl Quantized {
                     chunk[header + column / 4].0[byte]
                 };
                 let group = column * groups / BLOCK;
-                let product = chunk[group].f32(lane) * f32::from(stored.cast_signed() - zero);
+                let product = chunk[group].f32(lane) * (f32::from(stored) - f32::from(zero));
                 *out = if has_min { product + chunk[groups + group].f32(lane) } else { product };
             }
         }

@@ -1,183 +1,357 @@
-//! `r[t, row] = W[row, :] · x[t, :]` for a range of rows and a batch of tokens.
+//! `r[t, row] = W[row, :] · x[t, :]` for rows of several matrices and a batch of tokens.
 
 use std::ops::Range;
 
-use super::activations::Activations;
+use super::activations::{Activations, Scale};
+use super::dot::{Acts, Quant, Sums, Weights};
 use super::lane::Lane;
 use super::math::dot;
-use super::matrix::{BLOCK, ChunkShape, Data, Matrix, Quantized, ROWS};
-use super::simd::{Acts, F4, Sums, Wide};
+use super::matrix::{BLOCK, BUNDLE, ChunkShape, Data, Matrix, Packing, Quantized, ROWS};
+use super::simd::F4;
+use super::team::{Parts, Team};
 
 /// Tokens that share one unpacking of a weight block: as many as leave their sums in registers.
 const TILE: usize = 4;
+/// Pieces of a region per thread: enough that nobody waits long for the last one.
+const PIECES_PER_THREAD: usize = 4;
+/// Rows whose chunks alternate.
+const BUNDLE_ROWS: usize = BUNDLE * ROWS;
+/// Columns of plain weights that are widened at a time.
+const STRETCH: usize = 256;
 
-/// Inputs and scratch of projections.
+/// Rows of a matrix.
+pub struct Segment<'a> {
+    /// The matrix.
+    pub matrix: &'a Matrix,
+    /// Which of its rows.
+    pub rows: Range<usize>,
+}
+
+impl<'a> Segment<'a> {
+    /// All of `matrix`.
+    pub fn whole(matrix: &'a Matrix) -> Self {
+        Self { matrix, rows: 0..matrix.rows }
+    }
+
+    /// Bundles of rows that are interleaved: the first and the last may reach beyond the segment.
+    fn bundles(&self) -> Range<usize> {
+        self.rows.start / BUNDLE_ROWS..self.rows.end.div_ceil(BUNDLE_ROWS)
+    }
+}
+
+/// Inputs of projections: the same rows twice.
 #[derive(Default)]
-pub struct Projector {
-    /// `[tokens, columns]`, normalised.
+pub struct Inputs {
+    /// `[tokens, columns]`
     pub x: Vec<f32>,
-    /// The same, quantised.
+    /// The same quantised, where a quantised matrix asks for it.
     pub acts: Activations,
-    /// `[tokens, rows]`, results.
-    pub r: Vec<f32>,
-    /// One row of 16-bit weights, widened.
-    row: Vec<f32>,
 }
 
-impl Projector {
-    /// Quantises `x`, once for all quantised matrices that it meets.
-    pub fn quantize(&mut self, columns: usize) {
-        self.acts.reset(columns);
-        self.x.chunks_exact(columns).for_each(|row| self.acts.push(row));
-    }
+/// Where results go: `[tokens, stride]`, the segments' rows one after the other.
+#[derive(Clone, Copy)]
+pub struct Results<'a> {
+    /// All of them.
+    pub r: Parts<'a, f32>,
+    /// From a token to the next.
+    pub stride: usize,
+    /// Where the first segment's first row goes.
+    pub offset: usize,
+}
 
-    /// Rows `rows` of `matrix` times `x`: `r[t * stride + offset + i]` becomes row `rows.start + i` times token t.
-    pub fn project(&mut self, matrix: &Matrix, rows: Range<usize>, offset: usize, stride: usize) {
-        let tokens = self.x.len() / matrix.columns;
-        match matrix.data() {
-            Data::F32(weights) => {
-                for (i, row) in weights[rows.start * matrix.columns..rows.end * matrix.columns]
-                    .chunks_exact(matrix.columns)
-                    .enumerate()
-                {
-                    dot_tokens(row, &self.x, &mut self.r, offset + i, stride);
-                }
-            }
-            Data::Half(weights, widen) => {
-                for (i, row) in weights[rows.start * matrix.columns..rows.end * matrix.columns]
-                    .chunks_exact(matrix.columns)
-                    .enumerate()
-                {
-                    self.row.clear();
-                    self.row.extend(row.iter().map(|&w| widen(w)));
-                    dot_tokens(&self.row, &self.x, &mut self.r, offset + i, stride);
-                }
-            }
-            Data::Quantized(quantized) => {
-                let kernel = kernel(quantized.shape);
-                for group in rows.start / ROWS..rows.end.div_ceil(ROWS) {
-                    let mut t = 0;
-                    while t < tokens {
-                        let count = if tokens - t >= TILE { TILE } else { 1 };
-                        let mut out = [[0.0; ROWS]; TILE];
-                        kernel(quantized, group, &self.acts, t, count, &mut out);
-                        for (t, out) in (t..t + count).zip(out) {
-                            for (row, value) in
-                                (group * ROWS..).zip(out).filter(|(row, _)| rows.contains(row))
-                            {
-                                self.r[t * stride + offset + row - rows.start] = value;
-                            }
-                        }
-                        t += count;
-                    }
-                }
-            }
-        }
+impl Results<'_> {
+    /// Writes rows `row ..` of token `t`, which nobody else writes.
+    fn put(&self, t: usize, row: usize, values: &[f32]) {
+        // SAFETY: a row is in one piece only, and its thread is here.
+        unsafe { self.r.get(t * self.stride + self.offset + row, values.len()) }.copy_from_slice(values);
     }
 }
 
-/// `r[t * stride + at] = row · x[t, :]`
-fn dot_tokens(row: &[f32], x: &[f32], r: &mut [f32], at: usize, stride: usize) {
-    for (t, x) in x.chunks_exact(row.len()).enumerate() {
-        r[t * stride + at] = dot(row, x);
-    }
-}
-
-/// Four rows times `count` tokens from token `first`.
-type Kernel = fn(&Quantized, usize, &Activations, usize, usize, &mut [[f32; ROWS]; TILE]);
-
-fn kernel(shape: ChunkShape) -> Kernel {
-    match (shape.nibbles, shape.groups, shape.has_min) {
-        (true, 1, false) => tokens::<true, 1, false>,
-        (true, 1, true) => tokens::<true, 1, true>,
-        (true, _, false) => tokens::<true, 2, false>,
-        (true, _, true) => tokens::<true, 2, true>,
-        (false, 1, false) => tokens::<false, 1, false>,
-        (false, 1, true) => tokens::<false, 1, true>,
-        (false, _, false) => tokens::<false, 2, false>,
-        (false, _, true) => tokens::<false, 2, true>,
-    }
-}
-
-fn tokens<const NIBBLES: bool, const GROUPS: usize, const MIN: bool>(
-    matrix: &Quantized,
-    group: usize,
-    acts: &Activations,
-    first: usize,
+/// Rows of `count` segments times each token of `inputs`, divided among the team.
+pub fn project<'a>(
+    team: &Team,
     count: usize,
-    out: &mut [[f32; ROWS]; TILE],
+    segment: &(dyn Fn(usize) -> Segment<'a> + Sync),
+    inputs: &Inputs,
+    out: Results<'_>,
 ) {
-    if count == TILE {
-        tile::<NIBBLES, GROUPS, MIN, TILE>(matrix, group, acts, first, out);
-    } else {
-        tile::<NIBBLES, GROUPS, MIN, 1>(matrix, group, acts, first, out);
+    let total: usize = (0..count).map(|i| segment(i).bundles().len()).sum();
+    let pieces = if team.size() == 1 { 1 } else { (team.size() * PIECES_PER_THREAD).min(total) };
+    team.split(pieces, &|piece, _| {
+        let (mut first, mut offset) = (0, 0);
+        for segment in (0..count).map(segment) {
+            let bundles = segment.bundles();
+            // This piece's share of the segment's bundles.
+            let local = |piece: usize| (piece * total / pieces).clamp(first, first + bundles.len()) - first;
+            let share = bundles.start + local(piece)..bundles.start + local(piece + 1);
+            project_bundles(&segment, share, inputs, Results { offset: out.offset + offset, ..out });
+            first += bundles.len();
+            offset += segment.rows.len();
+        }
+    });
+}
+
+/// The segment's rows in these bundles.
+fn project_bundles(segment: &Segment<'_>, bundles: Range<usize>, inputs: &Inputs, out: Results<'_>) {
+    let Segment { matrix, rows } = segment;
+    let here = rows.start.max(bundles.start * BUNDLE_ROWS)..rows.end.min(bundles.end * BUNDLE_ROWS);
+    match matrix.data() {
+        Data::F32(weights) => {
+            for row in here {
+                let weights = &weights[row * matrix.columns..][..matrix.columns];
+                for (t, x) in inputs.x.chunks_exact(matrix.columns).enumerate() {
+                    out.put(t, row - rows.start, &[dot(weights, x)]);
+                }
+            }
+        }
+        Data::Half(weights, widen) => {
+            for row in here {
+                let weights = &weights[row * matrix.columns..][..matrix.columns];
+                half_row(weights, *widen, &inputs.x, |t, value| out.put(t, row - rows.start, &[value]));
+            }
+        }
+        Data::Quantized(quantized) => quantized_rows(quantized, bundles, &inputs.acts, |t, first, values| {
+            let here = here.start.max(first)..here.end.min(first + ROWS);
+            if !here.is_empty() {
+                out.put(t, here.start - rows.start, &values[here.start - first..here.end - first]);
+            }
+        }),
     }
 }
 
-/// The kernel: for each block, integer dot products of four rows with `T` tokens, then
-/// `sum += act_scale · (scale · Σ q·a + min · Σ a)`.
-#[inline(always)]
-fn tile<const NIBBLES: bool, const GROUPS: usize, const MIN: bool, const T: usize>(
+/// One row of plain weights times every token: stretch by stretch, so that what is widened serves all of them.
+fn half_row(row: &[u16], widen: fn(u16) -> f32, x: &[f32], mut put: impl FnMut(usize, f32)) {
+    let mut wide = [0.0; STRETCH];
+    let tokens = x.len() / row.len();
+    for first in (0..tokens).step_by(TILE) {
+        let count = TILE.min(tokens - first);
+        let mut sums = [0.0; TILE];
+        for (stretch, start) in row.chunks(STRETCH).zip((0..).step_by(STRETCH)) {
+            let wide = &mut wide[..stretch.len()];
+            wide.iter_mut().zip(stretch).for_each(|(wide, &weight)| *wide = widen(weight));
+            for (sum, t) in sums.iter_mut().zip(first..first + count) {
+                *sum += dot(wide, &x[t * row.len() + start..][..stretch.len()]);
+            }
+        }
+        sums[..count].iter().enumerate().for_each(|(i, &sum)| put(first + i, sum));
+    }
+}
+
+/// Bundles of rows times every token; `put` gets a token, a row, and the values of that and the next three.
+fn quantized_rows(
     matrix: &Quantized,
-    group: usize,
+    bundles: Range<usize>,
     acts: &Activations,
-    first: usize,
-    out: &mut [[f32; ROWS]; TILE],
+    put: impl FnMut(usize, usize, [f32; ROWS]),
 ) {
-    let blocks = acts.blocks();
-    let lanes = GROUPS * (1 + MIN as usize) + if NIBBLES { 4 } else { 8 };
-    let zero = i32::from(matrix.shape.zero);
-    let chunks = matrix.lanes[group * blocks * lanes..][..blocks * lanes].chunks_exact(lanes);
-    let mut sums = [F4::splat(0.0); T];
-    for (block, chunk) in chunks.enumerate() {
-        let (header, quants) = chunk.split_at(GROUPS * (1 + MIN as usize));
-        let mut dots = [[Sums::zero(); GROUPS]; T];
-        let q: [&[[i16; 4]]; T] = std::array::from_fn(|t| {
-            acts.q[((first + t) * blocks + block) * BLOCK..][..BLOCK].as_chunks::<4>().0
-        });
-        dot_chunk::<NIBBLES, GROUPS, T>(quants, &q, &mut dots);
-        for t in 0..T {
-            let at = (first + t) * blocks + block;
-            let act_scale = acts.scale[at];
-            let halves = acts.sums[at];
-            for g in 0..GROUPS {
-                let sum = if GROUPS == 1 { halves[0] + halves[1] } else { halves[g] };
-                let mut value = dots[t][g].finish(zero * sum).mul(F4::from_lane(&header[g]));
-                if MIN {
-                    #[allow(clippy::cast_precision_loss, reason = "sums of a block stay below 2^13")]
-                    let sum = F4::splat(sum as f32);
-                    value = value.add(F4::from_lane(&header[GROUPS + g]).mul(sum));
-                }
-                sums[t] = sums[t].add(value.mul(F4::splat(act_scale)));
+    let ChunkShape { packing, groups: scales, has_min, .. } = matrix.shape;
+    match (packing, scales, has_min) {
+        (Packing::Nibbles, 1, false) => all_tokens::<Nibbles, 1, false>(matrix, bundles, acts, put),
+        (Packing::Nibbles, 1, true) => all_tokens::<Nibbles, 1, true>(matrix, bundles, acts, put),
+        (Packing::Nibbles, _, false) => all_tokens::<Nibbles, 2, false>(matrix, bundles, acts, put),
+        (Packing::Nibbles, _, true) => all_tokens::<Nibbles, 2, true>(matrix, bundles, acts, put),
+        (Packing::Small, 1, false) => all_tokens::<SmallBytes, 1, false>(matrix, bundles, acts, put),
+        (Packing::Small, 1, true) => all_tokens::<SmallBytes, 1, true>(matrix, bundles, acts, put),
+        (Packing::Small, _, false) => all_tokens::<SmallBytes, 2, false>(matrix, bundles, acts, put),
+        (Packing::Small, _, true) => all_tokens::<SmallBytes, 2, true>(matrix, bundles, acts, put),
+        // Q8_0 alone has eight bits.
+        (Packing::Large, ..) => all_tokens::<LargeBytes, 1, false>(matrix, bundles, acts, put),
+    }
+}
+
+/// Tokens in tiles, or where a single token is left, both groups of a bundle at once: what is loaded serves several
+/// either way.
+#[inline(always)]
+fn all_tokens<P: Unpack, const GROUPS: usize, const MIN: bool>(
+    matrix: &Quantized,
+    bundles: Range<usize>,
+    acts: &Activations,
+    mut put: impl FnMut(usize, usize, [f32; ROWS]),
+) {
+    let tokens = acts.tokens();
+    let whole = tokens / TILE * TILE;
+    for bundle in bundles {
+        for first in (0..whole).step_by(TILE) {
+            for group in 0..BUNDLE {
+                let [out] = tile::<P, GROUPS, MIN, TILE, 1>(matrix, bundle, group, acts, first);
+                let row = (bundle * BUNDLE + group) * ROWS;
+                out.into_iter().enumerate().for_each(|(t, values)| put(first + t, row, values));
+            }
+        }
+        for t in whole..tokens {
+            let out = tile::<P, GROUPS, MIN, 1, BUNDLE>(matrix, bundle, 0, acts, t);
+            for (group, [values]) in out.into_iter().enumerate() {
+                put(t, (bundle * BUNDLE + group) * ROWS, values);
             }
         }
     }
-    for (out, sum) in out.iter_mut().zip(sums) {
-        *out = sum.to_array();
-    }
 }
 
-/// Integer part of one chunk.
-#[inline(always)]
-fn dot_chunk<const NIBBLES: bool, const GROUPS: usize, const T: usize>(
-    quants: &[Lane],
-    q: &[&[[i16; 4]]; T],
-    dots: &mut [[Sums; GROUPS]; T],
-) {
-    if NIBBLES {
-        for (j, lane) in quants.iter().enumerate().take(4) {
-            let (low, high) = Wide::nibbles(lane);
+/// The kernel: for each block, integer dot products of `R` groups of a bundle, from `group` on, with `T` tokens, then
+/// `sum += step · (scale · Σ q·a + min · Σ a)`.
+#[inline(never)]
+fn tile<P: Unpack, const GROUPS: usize, const MIN: bool, const T: usize, const R: usize>(
+    matrix: &Quantized,
+    bundle: usize,
+    group: usize,
+    acts: &Activations,
+    first: usize,
+) -> [[[f32; ROWS]; T]; R] {
+    let blocks = acts.blocks();
+    let header = GROUPS * (1 + usize::from(MIN));
+    let lanes = header + P::LANES;
+    let zero = i32::from(matrix.shape.zero);
+    let stride = BUNDLE * lanes;
+    let chunks = matrix.lanes[bundle * blocks * stride..][..blocks * stride].chunks_exact(stride);
+    let q: [&[Columns]; T] = std::array::from_fn(|t| acts.row(first + t));
+    let scales: [&[Scale]; T] = std::array::from_fn(|t| &acts.scales[(first + t) * blocks..][..blocks]);
+    let mut sums = [[F4::splat(0.0); T]; R];
+    for (block, chunks) in chunks.enumerate() {
+        for r in 0..R {
+            let (header, quants) = chunks[(group + r) * lanes..][..lanes].split_at(header);
+            let mut dots = [[P::zero(); GROUPS]; T];
+            P::dot(quants, std::array::from_fn(|t| &q[t][block]), &mut dots);
+            for t in 0..T {
+                let Scale { step, halves, sum } = scales[t][block];
+                for g in 0..GROUPS {
+                    let sum = if GROUPS == 1 { sum } else { halves[g] };
+                    let mut value = P::finish(dots[t][g], zero * sum).mul(F4::from_lane(&header[g]));
+                    if MIN {
+                        #[allow(clippy::cast_precision_loss, reason = "sums of a block stay below 2^13")]
+                        let sum = F4::splat(sum as f32);
+                        value = value.add(F4::from_lane(&header[GROUPS + g]).mul(sum));
+                    }
+                    sums[r][t] = sums[r][t].add(value.mul(F4::splat(step)));
+                }
+            }
+        }
+    }
+    sums.map(|sums| sums.map(F4::to_array))
+}
+
+/// Four columns of one token's block, of eight.
+type Columns = [[Quant; 4]; BLOCK / 4];
+
+/// How a chunk's quants are packed.
+trait Unpack {
+    /// Lanes of quants in a chunk.
+    const LANES: usize;
+    /// Dot products of four rows with one token.
+    type Sums: Copy;
+    /// Nothing added up yet.
+    fn zero() -> Self::Sums;
+
+    /// Adds a chunk's products with `T` tokens: columns 0..16 to the first sum, the others to the last.
+    fn dot<const GROUPS: usize, const T: usize>(
+        quants: &[Lane],
+        q: [&Columns; T],
+        dots: &mut [[Self::Sums; GROUPS]; T],
+    );
+
+    /// A sum, less `offset`, as floats.
+    fn finish(sums: Self::Sums, offset: i32) -> F4;
+}
+
+/// [`Packing::Nibbles`]
+struct Nibbles;
+/// [`Packing::Small`]
+struct SmallBytes;
+/// [`Packing::Large`]
+struct LargeBytes;
+
+impl Unpack for Nibbles {
+    const LANES: usize = 4;
+    type Sums = Sums;
+
+    #[inline(always)]
+    fn zero() -> Sums {
+        Sums::zero()
+    }
+
+    #[inline(always)]
+    fn dot<const GROUPS: usize, const T: usize>(
+        quants: &[Lane],
+        q: [&Columns; T],
+        dots: &mut [[Sums; GROUPS]; T],
+    ) {
+        for (j, lane) in quants.iter().enumerate().take(Self::LANES) {
+            let (low, high) = Weights::nibbles(lane);
             for t in 0..T {
                 dots[t][0].dot(low, Acts::splat(&q[t][j]));
                 dots[t][GROUPS - 1].dot(high, Acts::splat(&q[t][j + 4]));
             }
         }
-    } else {
-        for (j, lane) in quants.iter().enumerate().take(8) {
-            let weights = Wide::bytes(lane);
+    }
+
+    #[inline(always)]
+    fn finish(sums: Sums, offset: i32) -> F4 {
+        sums.finish(offset)
+    }
+}
+
+impl Unpack for SmallBytes {
+    const LANES: usize = 8;
+    type Sums = Sums;
+
+    #[inline(always)]
+    fn zero() -> Sums {
+        Sums::zero()
+    }
+
+    #[inline(always)]
+    fn dot<const GROUPS: usize, const T: usize>(
+        quants: &[Lane],
+        q: [&Columns; T],
+        dots: &mut [[Sums; GROUPS]; T],
+    ) {
+        for (j, lane) in quants.iter().enumerate().take(Self::LANES) {
+            let weights = Weights::load(lane);
             for t in 0..T {
-                dots[t][j / 4 * (GROUPS - 1)].dot(weights, Acts::splat(&q[t][j]));
+                let sums = &mut dots[t][j / 4 * (GROUPS - 1)];
+                sums.dot(weights, Acts::splat(&q[t][j]));
+                // Six bits: two fit.
+                if j % 2 == 1 {
+                    sums.settle();
+                }
             }
         }
+    }
+
+    #[inline(always)]
+    fn finish(sums: Sums, offset: i32) -> F4 {
+        sums.finish(offset)
+    }
+}
+
+impl Unpack for LargeBytes {
+    const LANES: usize = 8;
+    /// Of the low and of the high nibbles.
+    type Sums = (Sums, Sums);
+
+    #[inline(always)]
+    fn zero() -> Self::Sums {
+        (Sums::zero(), Sums::zero())
+    }
+
+    #[inline(always)]
+    fn dot<const GROUPS: usize, const T: usize>(
+        quants: &[Lane],
+        q: [&Columns; T],
+        dots: &mut [[Self::Sums; GROUPS]; T],
+    ) {
+        for (j, lane) in quants.iter().enumerate().take(Self::LANES) {
+            let (low, high) = Weights::nibbles(lane);
+            for t in 0..T {
+                let acts = Acts::splat(&q[t][j]);
+                let sums = &mut dots[t][j / 4 * (GROUPS - 1)];
+                sums.0.dot(low, acts);
+                sums.1.dot(high, acts);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn finish((low, high): Self::Sums, offset: i32) -> F4 {
+        Sums::join(high, low, offset)
     }
 }

@@ -4,7 +4,7 @@ use super::lane::Lane;
 
 /// Four f32.
 #[derive(Clone, Copy)]
-pub struct F4([f32; 4]);
+pub struct F4(pub(super) [f32; 4]);
 
 impl F4 {
     #[inline(always)]
@@ -53,6 +53,11 @@ impl F4 {
         Self(std::array::from_fn(|i| self.0[i].min(other.0[i])))
     }
 
+    #[inline(always)]
+    pub fn abs(self) -> Self {
+        Self(self.0.map(f32::abs))
+    }
+
     /// To the nearest whole number.
     #[inline(always)]
     pub fn round(self) -> Self {
@@ -77,70 +82,59 @@ impl F4 {
     }
 }
 
-/// Sixteen weights widened to 16 bits: four columns of rows 0 and 1, and of rows 2 and 3.
+/// Sixteen signed bytes, four columns of four rows.
 #[derive(Clone, Copy)]
-pub struct Wide([i16; 8], [i16; 8]);
+pub struct Bytes([i8; 16]);
 
-impl Wide {
-    fn widen(bytes: [i8; 16]) -> Self {
-        Self(std::array::from_fn(|i| bytes[i].into()), std::array::from_fn(|i| bytes[i + 8].into()))
-    }
-
-    /// Sixteen signed bytes.
+impl Bytes {
     #[inline(always)]
-    pub fn bytes(lane: &Lane) -> Self {
-        Self::widen(lane.0.map(u8::cast_signed))
-    }
-
-    /// The low and the high nibbles of sixteen bytes.
-    #[inline(always)]
-    pub fn nibbles(lane: &Lane) -> (Self, Self) {
-        (
-            Self::widen(lane.0.map(|b| (b & 0x0f).cast_signed())),
-            Self::widen(lane.0.map(|b| (b >> 4).cast_signed())),
-        )
+    pub fn load(lane: &Lane) -> Self {
+        Self(lane.0.map(u8::cast_signed))
     }
 }
 
-/// Four activations, twice.
+/// Four 16-bit factors.
 #[derive(Clone, Copy)]
-pub struct Acts([i16; 8]);
+pub struct Fine([i16; 4]);
 
-impl Acts {
+impl Fine {
     #[inline(always)]
     pub fn splat(values: &[i16; 4]) -> Self {
-        Self(std::array::from_fn(|i| values[i % 4]))
+        Self(*values)
     }
 }
 
-/// Integer dot products of four rows, two partial sums each.
+/// Dot products of bytes with 16-bit factors, for four rows.
 #[derive(Clone, Copy)]
-pub struct Sums([i32; 4], [i32; 4]);
+pub struct FineSums([i32; 4]);
 
-impl Sums {
+impl FineSums {
     #[inline(always)]
     pub fn zero() -> Self {
-        Self([0; 4], [0; 4])
+        Self([0; 4])
     }
 
     /// Adds the products of four columns.
     #[inline(always)]
-    pub fn dot(&mut self, weights: Wide, acts: Acts) {
-        let pair = |w: &[i16; 8], i: usize| {
-            i32::from(w[2 * i]) * i32::from(acts.0[2 * i])
-                + i32::from(w[2 * i + 1]) * i32::from(acts.0[2 * i + 1])
-        };
-        for i in 0..4 {
-            self.0[i] += pair(&weights.0, i);
-            self.1[i] += pair(&weights.1, i);
+    pub fn dot(&mut self, bytes: Bytes, factors: Fine) {
+        for (row, sum) in self.0.iter_mut().enumerate() {
+            for (column, &factor) in factors.0.iter().enumerate() {
+                *sum += i32::from(bytes.0[row * 4 + column]) * i32::from(factor);
+            }
         }
     }
 
-    /// The four rows' sums, less `offset`, as floats.
+    /// The four rows' sums as floats.
     #[inline(always)]
-    #[allow(clippy::cast_precision_loss, reason = "sums of a block stay below 2^24")]
-    pub fn finish(self, offset: i32) -> F4 {
-        let row = |s: &[i32; 4], i: usize| (s[2 * i] + s[2 * i + 1] - offset) as f32;
-        F4([row(&self.0, 0), row(&self.0, 1), row(&self.1, 0), row(&self.1, 1)])
+    #[allow(clippy::cast_precision_loss, reason = "rounded as the vector unit rounds")]
+    pub fn finish(self) -> F4 {
+        F4(self.0.map(|sum| sum as f32))
     }
+}
+
+/// `values · factor`, below 2¹⁵ in magnitude, rounded to the nearest.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "below 2^15 in magnitude")]
+pub fn round_fine(values: &[f32; 32], factor: f32, out: &mut [i16]) {
+    out.iter_mut().zip(values).for_each(|(out, value)| *out = (value * factor).round_ties_even() as i16);
 }

@@ -4,15 +4,9 @@ use core::arch::wasm32::*;
 
 use super::lane::Lane;
 
-#[inline(always)]
-fn load(lane: &Lane) -> v128 {
-    // SAFETY: a lane is 16 readable bytes; the load needs no alignment.
-    unsafe { v128_load(lane.0.as_ptr().cast()) }
-}
-
 /// Four f32.
 #[derive(Clone, Copy)]
-pub struct F4(v128);
+pub struct F4(pub(super) v128);
 
 impl F4 {
     #[inline(always)]
@@ -62,6 +56,11 @@ impl F4 {
         Self(f32x4_pmin(self.0, other.0))
     }
 
+    #[inline(always)]
+    pub fn abs(self) -> Self {
+        Self(f32x4_abs(self.0))
+    }
+
     /// To the nearest whole number.
     #[inline(always)]
     pub fn round(self) -> Self {
@@ -93,36 +92,37 @@ impl F4 {
     }
 }
 
-/// Sixteen weights widened to 16 bits: four columns of rows 0 and 1, and of rows 2 and 3.
-#[derive(Clone, Copy)]
-pub struct Wide(v128, v128);
+/// A lane's sixteen bytes.
+#[inline(always)]
+pub fn load(lane: &Lane) -> v128 {
+    // SAFETY: a lane is 16 readable bytes; the load needs no alignment.
+    unsafe { v128_load(lane.0.as_ptr().cast()) }
+}
 
-impl Wide {
-    /// Sixteen signed bytes.
+/// The sum of four i32.
+#[inline(always)]
+pub fn sum(v: v128) -> i32 {
+    let pairs = i32x4_add(v, i32x4_shuffle::<2, 3, 0, 1>(v, v));
+    i32x4_extract_lane::<0>(pairs) + i32x4_extract_lane::<1>(pairs)
+}
+
+/// Sixteen signed bytes, four columns of four rows, widened: rows 0 and 1, and rows 2 and 3.
+#[derive(Clone, Copy)]
+pub struct Bytes(v128, v128);
+
+impl Bytes {
     #[inline(always)]
-    pub fn bytes(lane: &Lane) -> Self {
+    pub fn load(lane: &Lane) -> Self {
         let bytes = load(lane);
         Self(i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes))
     }
-
-    /// The low and the high nibbles of sixteen bytes.
-    #[inline(always)]
-    pub fn nibbles(lane: &Lane) -> (Self, Self) {
-        let bytes = load(lane);
-        let low = v128_and(bytes, u8x16_splat(0x0f));
-        let high = u8x16_shr(bytes, 4);
-        (
-            Self(u16x8_extend_low_u8x16(low), u16x8_extend_high_u8x16(low)),
-            Self(u16x8_extend_low_u8x16(high), u16x8_extend_high_u8x16(high)),
-        )
-    }
 }
 
-/// Four activations, twice.
+/// Four 16-bit factors, once for each of two rows.
 #[derive(Clone, Copy)]
-pub struct Acts(v128);
+pub struct Fine(v128);
 
-impl Acts {
+impl Fine {
     #[inline(always)]
     pub fn splat(values: &[i16; 4]) -> Self {
         // SAFETY: the reference is to 8 readable bytes; the load needs no alignment.
@@ -130,11 +130,11 @@ impl Acts {
     }
 }
 
-/// Integer dot products of four rows, two partial sums each.
+/// Dot products of bytes with 16-bit factors, for four rows, two partial sums each.
 #[derive(Clone, Copy)]
-pub struct Sums(v128, v128);
+pub struct FineSums(v128, v128);
 
-impl Sums {
+impl FineSums {
     #[inline(always)]
     pub fn zero() -> Self {
         Self(i32x4_splat(0), i32x4_splat(0))
@@ -142,17 +142,29 @@ impl Sums {
 
     /// Adds the products of four columns.
     #[inline(always)]
-    pub fn dot(&mut self, weights: Wide, acts: Acts) {
-        self.0 = i32x4_add(self.0, i32x4_dot_i16x8(weights.0, acts.0));
-        self.1 = i32x4_add(self.1, i32x4_dot_i16x8(weights.1, acts.0));
+    pub fn dot(&mut self, bytes: Bytes, factors: Fine) {
+        self.0 = i32x4_add(self.0, i32x4_dot_i16x8(bytes.0, factors.0));
+        self.1 = i32x4_add(self.1, i32x4_dot_i16x8(bytes.1, factors.0));
     }
 
-    /// The four rows' sums, less `offset`, as floats.
+    /// The four rows' sums as floats.
     #[inline(always)]
-    pub fn finish(self, offset: i32) -> F4 {
+    pub fn finish(self) -> F4 {
         let even = i32x4_shuffle::<0, 2, 4, 6>(self.0, self.1);
         let odd = i32x4_shuffle::<1, 3, 5, 7>(self.0, self.1);
-        let sum = i32x4_sub(i32x4_add(even, odd), i32x4_splat(offset));
-        F4(f32x4_convert_i32x4(sum))
+        F4(f32x4_convert_i32x4(i32x4_add(even, odd)))
+    }
+}
+
+/// `values · factor`, below 2¹⁵ in magnitude, rounded to the nearest.
+#[inline(always)]
+pub fn round_fine(values: &[f32; 32], factor: f32, out: &mut [i16]) {
+    let factor = F4::splat(factor);
+    for (values, out) in values.as_chunks::<8>().0.iter().zip(out.as_chunks_mut::<8>().0) {
+        let [low, high] = [0, 1].map(|i| {
+            i32x4_trunc_sat_f32x4(F4::from_slice(&values.as_chunks::<4>().0[i]).mul(factor).round().0)
+        });
+        // SAFETY: the reference is to 16 writable bytes; the store needs no alignment.
+        unsafe { v128_store(out.as_mut_ptr().cast(), i16x8_narrow_i32x4(low, high)) };
     }
 }

@@ -1,0 +1,2 @@
+export { default } from "./border.js";
+export * from "./border.js";

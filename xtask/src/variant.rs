@@ -1,0 +1,126 @@
+//! The wasm modules of the package: what the engine's inner loops may use, and whether threads share their memory.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::setup::WASM_TARGET;
+use crate::shell;
+
+/// Every module may use these.
+const BASE: &[&str] = &["simd128", "bulk-memory", "nontrapping-fptoint", "sign-ext", "mutable-globals"];
+/// What a shared memory may grow to: all of wasm32, of which a page takes what it needs.
+const MAX_MEMORY_BYTES: u64 = 1 << 32;
+
+/// One of the modules.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Variant {
+    /// As in `tabmind-NAME.js`.
+    pub name: &'static str,
+    /// Relaxed SIMD, which not every browser has.
+    relaxed: bool,
+    /// Shared memory, which a page has that is cross-origin isolated.
+    threads: bool,
+}
+
+/// All of them, the one that runs everywhere first.
+pub const ALL: &[Variant] = &[
+    Variant { name: "simd", relaxed: false, threads: false },
+    Variant { name: "relaxed", relaxed: true, threads: false },
+    Variant { name: "simd-threads", relaxed: false, threads: true },
+    Variant { name: "relaxed-threads", relaxed: true, threads: true },
+];
+
+/// Those that `names`, separated by commas, name.
+pub fn parse(names: &str) -> Result<Vec<Variant>> {
+    let find = |name: &str| match ALL.iter().find(|variant| variant.name == name) {
+        Some(variant) => Ok(*variant),
+        None => bail!(
+            "there is no build {name}; known are {}",
+            ALL.iter().map(|v| v.name).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    names.split(',').map(find).collect()
+}
+
+impl Variant {
+    /// `cargo rustc` for this module. Relaxed SIMD is asked for in our own crate only, so that its dependencies are
+    /// compiled once; threads need a standard library of their own, which stable Rust builds when it is told to.
+    pub fn cargo(self, profile: &str) -> Command {
+        let mut cargo = shell::cargo();
+        cargo.args(["rustc", "--package", "tabmind", "--lib", "--crate-type", "cdylib"]);
+        cargo.args(["--target", WASM_TARGET, "--profile", profile]);
+        if self.threads {
+            cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", threads_flags());
+            cargo.args(["-Z", "build-std=std,panic_abort"]).arg("--target-dir").arg(self.target_dir());
+        }
+        if self.relaxed {
+            cargo.args(["--", "-Ctarget-feature=+relaxed-simd"]);
+        }
+        cargo
+    }
+
+    /// Where cargo builds it. Flags are no part of a dependency's name: in one folder each kind would undo the other's.
+    pub fn target_dir(self) -> PathBuf {
+        if self.threads { shell::target_dir().join("threads") } else { shell::target_dir() }
+    }
+
+    /// What wasm-opt must accept and may emit.
+    pub fn wasm_opt_features(self) -> Vec<&'static str> {
+        let mut features = vec![
+            "--enable-simd",
+            "--enable-bulk-memory",
+            "--enable-nontrapping-float-to-int",
+            "--enable-sign-ext",
+            "--enable-mutable-globals",
+            "--enable-reference-types",
+            "--enable-multivalue",
+        ];
+        if self.relaxed {
+            features.push("--enable-relaxed-simd");
+        }
+        if self.threads {
+            features.push("--enable-threads");
+        }
+        features
+    }
+}
+
+/// Flags of the threads modules; those of `.cargo/config.toml` are not read beside them.
+fn threads_flags() -> String {
+    let features: Vec<String> =
+        BASE.iter().chain(&["atomics"]).map(|feature| format!("+{feature}")).collect();
+    let mut flags = vec![
+        format!("-Ctarget-feature={}", features.join(",")),
+        "--cfg=getrandom_backend=\"wasm_js\"".to_owned(),
+    ];
+    let exports =
+        ["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base"].map(|name| format!("--export={name}"));
+    let link = [
+        "--shared-memory".to_owned(),
+        "--import-memory".to_owned(),
+        format!("--max-memory={MAX_MEMORY_BYTES}"),
+    ];
+    flags.extend(link.into_iter().chain(exports).map(|argument| format!("-Clink-arg={argument}")));
+    flags.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The flags of the two kinds of module are written in two places.
+    #[test]
+    fn both_kinds_have_the_same_features() {
+        let config = std::fs::read_to_string(shell::root().join(".cargo/config.toml")).unwrap();
+        let features: Vec<String> = BASE.iter().map(|feature| format!("+{feature}")).collect();
+        assert!(config.contains(&format!("-Ctarget-feature={}\"", features.join(","))), "{config}");
+    }
+
+    #[test]
+    fn variants_are_named() {
+        assert_eq!(parse("simd,relaxed-threads").unwrap(), [ALL[0], ALL[3]]);
+        assert!(parse("simd,fast").unwrap_err().to_string().contains("relaxed-threads"));
+    }
+}
