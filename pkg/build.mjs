@@ -1,6 +1,6 @@
 // Builds dist/ from nothing: the TypeScript, and the wasm that `cargo xtask build` left in wasm/.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,3 +23,7 @@ for (const build of ["simd", "relaxed", "simd-threads", "relaxed-threads"]) {
     else throw new Error(`pkg/wasm/${file} is missing: run \`cargo xtask build\``);
   }
 }
+
+// The embedded model: an asset that is fetched when `embedded:desk` is loaded, and not before.
+mkdirSync(join(here, "dist", "models"));
+copyFileSync(join(here, "..", "models", "desk", "desk.gguf"), join(here, "dist", "models", "desk.gguf"));

@@ -82,8 +82,9 @@ function askToPersist(): void {
 function measureScripts(requests: NetworkRequest[]): void {
   const script = requests[0];
   if (script === undefined) return;
-  const imports = [script.url.replace(/worker-(?=[^/]*$)/u, "tabmind-"), new URL("worker.js", script.url).href, new URL("threads.js", script.url).href];
-  const measured = [script.url, ...imports].flatMap((url) => {
+  const glue = script.url.replace(/worker-(?=[^/]*$)/u, "tabmind-");
+  const imports = ["worker.js", "threads.js", "seal.js"].map((file) => new URL(file, script.url).href);
+  const measured = [script.url, glue, ...imports].flatMap((url) => {
     const entry = performance.getEntriesByName(url, "resource").at(-1) as PerformanceResourceTiming | undefined;
     return entry === undefined ? [] : [{ url, bytes: entry.encodedBodySize, at: performance.timeOrigin + entry.startTime }];
   });

@@ -172,7 +172,7 @@ test("assets: a base, a function, and another origin", async (t) => {
   }, `${elsewhere.url}lib`);
   const own = `${harness.site.url}pkg/`;
   const other = `${elsewhere.url}lib/`;
-  const files = ["worker-relaxed.js", "tabmind-relaxed.js", "worker.js", "threads.js", "tabmind-relaxed_bg.wasm"];
+  const files = ["worker-relaxed.js", "tabmind-relaxed.js", "worker.js", "threads.js", "seal.js", "tabmind-relaxed_bg.wasm"];
   const local = [`${own}models/desk.gguf`, [...files.map((file) => own + file), "model"]];
   const remote = [`${other}models/desk.gguf`, [...files.map((file) => other + file), "model"]];
   assert.deepEqual(urls, [local, local, local, remote, remote]);
@@ -186,9 +186,9 @@ test("networkRequests: the package's own files have sizes and times, later reque
   });
   assert.deepEqual(
     requests.map(({ url, bytes }) => [url.replace(harness.site.url, "/"), bytes > 0]),
-    [...["worker-relaxed.js", "tabmind-relaxed.js", "worker.js", "threads.js", "tabmind-relaxed_bg.wasm"].map((file) => [`/pkg/${file}`, true]), ["model", true], ["more", true]],
+    [...["worker-relaxed.js", "tabmind-relaxed.js", "worker.js", "threads.js", "seal.js", "tabmind-relaxed_bg.wasm"].map((file) => [`/pkg/${file}`, true]), ["model", true], ["more", true]],
   );
-  assert.ok(requests.slice(0, 5).every(({ at }) => Math.abs(at - Date.now()) < 60_000));
+  assert.ok(requests.slice(0, 6).every(({ at }) => Math.abs(at - Date.now()) < 60_000));
 });
 
 test("what JSON cannot carry is an invalid_request that names the field", async (t) => {

@@ -15,17 +15,17 @@ const optionsOf = (build) => ({ build: build.split("-")[0], threads: build.endsW
 test("each build runs where it is asked for, and only its files are fetched", { skip }, async (t) => {
   const page = await harness.page(t);
   for (const build of builds) {
-    const { info, urls } = await page.evaluate(
+    const found = await page.evaluate(
       async ({ url, options }) => {
         const engine = await window.tabmind.load(url, options);
         const urls = engine.networkRequests().map((request) => request.url);
         await engine.close();
-        return { info: engine.info, urls };
+        return { info: engine.info, requested: urls };
       },
       { url: model, options: optionsOf(build) },
     );
-    assert.deepEqual([info.build, info.threads], [build.split("-")[0], build.endsWith("-threads") ? 2 : 1]);
-    const modules = urls.filter((url) => url.endsWith(".wasm")).map((url) => url.split("/").at(-1));
+    assert.deepEqual([found.info.build, found.info.threads], [build.split("-")[0], build.endsWith("-threads") ? 2 : 1]);
+    const modules = found.requested.filter((url) => url.endsWith(".wasm")).map((url) => url.split("/").at(-1));
     assert.deepEqual(modules, [`tabmind-${build}_bg.wasm`]);
   }
 });
@@ -42,7 +42,7 @@ test("all builds compute the same integers: log-probabilities are equal to the l
       }
       return results;
     },
-    { url: model, all: builds.map(optionsOf) },
+    { url: model, all: builds.map((build) => optionsOf(build)) },
   );
   assert.ok(scores[0].length > 10 && scores[0].every((value) => value < 0));
   for (const [index, score] of scores.entries()) assert.deepEqual(score, scores[0], builds[index]);
@@ -69,8 +69,8 @@ test("a page without isolation runs on one thread, whatever is asked for", { ski
 
 test("aborts at random moments never hang two threads", { skip }, async (t) => {
   const page = await harness.page(t);
-  const aborts = soak ? 1000 : 40;
-  const { aborted, ended, text, expected } = await page.evaluate(
+  const times = soak ? 1000 : 40;
+  const found = await page.evaluate(
     async ({ url, options, aborts }) => {
       const engine = await window.tabmind.load(url, options);
       const ask = (signal) => engine.completions.create({ prompt: "Once upon a time", max_tokens: 300, temperature: 0, ignore_eos: true }, { signal });
@@ -78,30 +78,25 @@ test("aborts at random moments never hang two threads", { skip }, async (t) => {
       const started = performance.now();
       const expected = (await ask()).choices[0].text;
       const whole = performance.now() - started;
-      let aborted = 0;
-      let ended = 0;
+      const outcomes = [];
       for (let i = 0; i < aborts; i += 1) {
         const controller = new AbortController();
         const timer = setTimeout(() => controller.abort(), Math.random() * whole * 1.2);
-        await ask(controller.signal).then(
-          () => (ended += 1),
-          (error) => {
-            if (error.name !== "AbortError") throw error;
-            aborted += 1;
-          },
-        );
+        const { error } = await window.outcome(() => ask(controller.signal));
+        outcomes.push(error?.name ?? "ended");
         clearTimeout(timer);
       }
       const text = (await ask()).choices[0].text;
       await engine.close();
-      return { aborted, ended, text, expected };
+      return { outcomes, text, expected };
     },
-    { url: model, options: optionsOf("relaxed-threads"), aborts },
+    { url: model, options: optionsOf("relaxed-threads"), aborts: times },
   );
-  t.diagnostic(`${aborted} aborted, ${ended} ended before`);
-  assert.equal(aborted + ended, aborts);
-  assert.ok(aborted > aborts / 10, "most were aborted in the middle");
-  assert.equal(text, expected, "the engine is as it was");
+  const count = (name) => found.outcomes.filter((outcome) => outcome === name).length;
+  t.diagnostic(`${count("AbortError")} aborted, ${count("ended")} ended before`);
+  assert.equal(count("AbortError") + count("ended"), times);
+  assert.ok(count("AbortError") > times / 10, "many were aborted in the middle");
+  assert.equal(found.text, found.expected, "the engine is as it was");
 });
 
 /** Ends what a worker is executing, from outside, as if it had been killed. */

@@ -1,4 +1,5 @@
-//! An allocator that counts, for each thread, the bytes in use and their peak.
+//! An allocator that counts, for each thread, its allocations, the bytes in use and their peak.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -13,7 +14,6 @@ thread_local! {
 pub struct Counting;
 
 /// Allocations of this thread so far.
-#[allow(dead_code, reason = "not every test counts them")]
 pub fn allocations() -> usize {
     ALLOCATIONS.get()
 }

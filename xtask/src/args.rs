@@ -35,6 +35,12 @@ impl Args {
         Ok(Some(self.words.remove(at)))
     }
 
+    /// The first word, if it is no option: what the command is about.
+    pub fn word(&mut self) -> Option<String> {
+        let is_plain = self.words.first().is_some_and(|word| !word.starts_with("--"));
+        is_plain.then(|| self.words.remove(0))
+    }
+
     /// The word after `--name`, which must be there; `what` says what it is.
     pub fn required(&mut self, name: &str, what: &str) -> Result<String> {
         self.value(name)?.ok_or_else(|| anyhow!("{name} is missing: {what}"))
@@ -75,6 +81,15 @@ mod tests {
             assert!(!args.flag("--soak"));
             args.finish().unwrap();
         }
+    }
+
+    #[test]
+    fn what_a_command_is_about_stands_first() {
+        let mut about = args("desk --json");
+        assert_eq!(about.word().as_deref(), Some("desk"));
+        assert!(about.flag("--json"));
+        assert_eq!(about.word(), None);
+        assert_eq!(args("--json desk").word(), None);
     }
 
     #[test]

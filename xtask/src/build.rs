@@ -133,7 +133,8 @@ fn package(partial: bool) -> Result<()> {
     let pkg = shell::root().join("pkg");
     let mut stamp = stamp("package")?
         .text(if partial { "partial" } else { "whole" })
-        .path(&shell::root().join("package-lock.json"))?;
+        .path(&shell::root().join("package-lock.json"))?
+        .path(&shell::root().join("models/desk/desk.gguf"))?;
     let entries = fs::read_dir(&pkg).context("cannot list pkg")?;
     let mut inputs = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     inputs.sort();

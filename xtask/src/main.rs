@@ -6,6 +6,7 @@ mod args;
 mod bench;
 mod build;
 mod demo;
+mod desk;
 mod generate;
 mod gguf_writer;
 mod make_model;
@@ -40,6 +41,10 @@ cargo xtask <command> [options]
               [--model FILE | --shape NAME --quant TYPE] [--peer wllama|none] [--backend cpu|webgpu]
               [--threads N] [--build simd|relaxed] [--runs N] [--prompts N,N…] [--tokens N] [--full] [--json]
               [--profile dist|release]
+  train       make the embedded model from nothing: target/desk/run/desk.gguf
+              desk [--stable-steps N] [--decay-steps N]
+  eval        how good it is, through the package in a headless browser
+              desk [--model FILE] [--limit N] [--mistakes] [--json]
   package     the npm tarball, the static site and the extension under dist/
 
 Each command installs what it needs first: toolchain pieces, npm packages, a browser where the system allows it.
@@ -53,10 +58,12 @@ fn main() -> ExitCode {
         "bench" => bench::command(args),
         "build" => build::command(args),
         "demo" => demo::command(args),
+        "eval" => desk::eval(args),
         "generate" => generate::command(args),
         "make-model" => make_model::command(args),
         "package" => package::command(args),
         "test" => test::command(args),
+        "train" => desk::train(args),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

@@ -72,7 +72,7 @@ export interface LoadOptions {
   /**
    * Where the package's files `worker-NAME.js` and `tabmind-NAME_bg.wasm` (and `models/*.gguf` for `embedded:`) are: a
    * base URL, or a function from the file's name to its URL. Default: beside this module. The worker imports
-   * `./tabmind-NAME.js`, `./worker.js` and `./threads.js` from beside itself.
+   * `./tabmind-NAME.js`, `./worker.js`, `./threads.js` and `./seal.js` from beside itself.
    */
   assets?: string | URL | ((file: string) => string | URL);
 }

@@ -108,13 +108,6 @@ impl Shared {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Sends them home.
-    #[cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "workers end with the page's engine"))]
-    fn dissolve(&self) {
-        self.over.store(true, Ordering::SeqCst);
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(Thread::unpark);
-    }
-
     /// Waits a moment for the next region.
     fn spin(&self) -> bool {
         (0..SPINS).any(|_| {

@@ -1,6 +1,7 @@
 //! Members are threads of this process.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
 use super::Shared;
@@ -28,7 +29,8 @@ pub fn gather(count: usize) -> (Arc<Shared>, Members) {
 
 impl Drop for Members {
     fn drop(&mut self) {
-        self.shared.dissolve();
+        self.shared.over.store(true, Ordering::SeqCst);
+        self.threads.iter().for_each(|member| member.thread().unpark());
         for thread in self.threads.drain(..) {
             // A thread ends by itself; its panic was reported where it happened.
             let _ = thread.join();
