@@ -62,48 +62,43 @@ impl Info {
         reason: &str,
         has_chat_template: bool,
     ) -> Self {
-        let text = |key: &str| gguf.metadata.str(key).map(str::to_string);
-        Self {
-            architecture: network.spec.family.name.to_string(),
-            name: text("general.name").unwrap_or_else(|| network.spec.family.name.to_string()),
-            quantization: quantization(gguf),
-            parameters: gguf.tensors.iter().map(|tensor| tensor.elements() as u64).sum(),
-            context_length: network.context_length,
-            trained_context_length: network.spec.context_length,
-            vocab_size: network.spec.vocab,
-            backend: match backend {
-                Backend::Cpu => "cpu".into(),
-                Backend::Naive => "naive".into(),
-            },
-            backend_reason: reason.to_string(),
-            adapter: None,
-            threads: network.threads(),
-            build: BUILD.into(),
-            license: text("general.license"),
-            size_bytes: gguf.total_bytes,
-            sha256: None,
-            cached: false,
-            notes: Vec::new(),
-            has_chat_template,
-        }
+        let mut info = Self::of_files(gguf, network.spec.family.name);
+        info.context_length = network.context_length;
+        info.trained_context_length = network.spec.context_length;
+        info.vocab_size = network.spec.vocab;
+        info.backend = match backend {
+            Backend::Cpu => "cpu".into(),
+            Backend::Naive => "naive".into(),
+        };
+        info.backend_reason = reason.to_string();
+        info.threads = network.threads();
+        info.has_chat_template = has_chat_template;
+        info
     }
-}
 
-impl Info {
     /// Of an encoder, which runs on one thread, in f32.
     pub(crate) fn of_encoder(gguf: &Gguf, spec: &EncoderSpec) -> Self {
+        let mut info = Self::of_files(gguf, gguf.metadata.str("general.architecture").unwrap_or_default());
+        info.context_length = spec.context_length;
+        info.trained_context_length = spec.context_length;
+        info.vocab_size = spec.vocab;
+        info.backend_reason = "encoders run on the CPU".into();
+        info
+    }
+
+    /// What the files say of themselves; as yet of no context, and on one thread of the CPU.
+    fn of_files(gguf: &Gguf, architecture: &str) -> Self {
         let text = |key: &str| gguf.metadata.str(key).map(str::to_string);
-        let architecture = text("general.architecture").unwrap_or_default();
         Self {
-            name: text("general.name").unwrap_or_else(|| architecture.clone()),
-            architecture,
+            architecture: architecture.to_string(),
+            name: text("general.name").unwrap_or_else(|| architecture.to_string()),
             quantization: quantization(gguf),
             parameters: gguf.tensors.iter().map(|tensor| tensor.elements() as u64).sum(),
-            context_length: spec.context_length,
-            trained_context_length: spec.context_length,
-            vocab_size: spec.vocab,
+            context_length: 0,
+            trained_context_length: 0,
+            vocab_size: 0,
             backend: "cpu".into(),
-            backend_reason: "encoders run on the CPU".into(),
+            backend_reason: String::new(),
             adapter: None,
             threads: 1,
             build: BUILD.into(),

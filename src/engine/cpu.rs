@@ -15,6 +15,7 @@ mod linear;
 mod math;
 mod matrix;
 mod norm;
+mod packing;
 mod project;
 mod recurrent;
 #[cfg_attr(target_arch = "wasm32", path = "cpu/simd_wasm.rs")]

@@ -269,17 +269,6 @@ impl Cache {
         Ok(found)
     }
 
-    /// Bytes of the file at `url` that are stored in part.
-    pub async fn stored_of(&self, url: &str) -> u64 {
-        self.list()
-            .await
-            .iter()
-            .filter(|file| file.url == url)
-            .map(|file| file.stored_bytes)
-            .max()
-            .unwrap_or(0)
-    }
-
     /// Deletes the entry that was not used for longest; false if there is none.
     async fn evict(&self) -> bool {
         let mut oldest = self.records().await;

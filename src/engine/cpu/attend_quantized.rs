@@ -90,7 +90,7 @@ pub struct Queries<'a> {
     pub tokens: &'a [&'a [f32]],
 }
 
-/// Attends; calls `put(token, values)` with each token's `[sharing, value_dim]`.
+/// Attends; `outputs[t]` becomes token t's `[sharing, value_dim]`.
 pub fn attend(
     op: &Attention,
     cache: &QuantizedCache,
@@ -168,7 +168,7 @@ fn score_tile<const T: usize>(
     for (four, blocks) in keys.chunks_exact(queries.blocks).take(len / FOUR).enumerate() {
         let mut totals = [F4::splat(0.0); T];
         for (b, [steps, lanes @ ..]) in blocks.iter().enumerate() {
-            let mut sums = [FineSums::zero(); T];
+            let mut sums = [FineSums::default(); T];
             for (j, lane) in lanes.iter().enumerate() {
                 let bytes = Bytes::load(lane);
                 for t in 0..T {
@@ -224,7 +224,7 @@ fn add_up_tile<const T: usize>(
     let rows = weights.rows::<T>(first);
     let mut totals = [F4::splat(0.0); T];
     for (b, lanes) in values.as_chunks::<{ BLOCK / FOUR }>().0.iter().enumerate() {
-        let mut sums = [FineSums::zero(); T];
+        let mut sums = [FineSums::default(); T];
         for (j, lane) in lanes.iter().enumerate() {
             let bytes = Bytes::load(lane);
             for t in 0..T {

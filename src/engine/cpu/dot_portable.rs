@@ -39,15 +39,10 @@ impl Acts {
 }
 
 /// Dot products of four rows.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Sums([i32; 4]);
 
 impl Sums {
-    #[inline(always)]
-    pub fn zero() -> Self {
-        Self([0; 4])
-    }
-
     /// Adds the products of four columns.
     #[inline(always)]
     pub fn dot(&mut self, weights: Weights, acts: Acts) {

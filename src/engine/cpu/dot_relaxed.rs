@@ -58,12 +58,14 @@ pub struct Sums {
     total: v128,
 }
 
-impl Sums {
+impl Default for Sums {
     #[inline(always)]
-    pub fn zero() -> Self {
+    fn default() -> Self {
         Self { pairs: i16x8_splat(0), total: i32x4_splat(0) }
     }
+}
 
+impl Sums {
     /// Adds the products of four columns. To be settled before 16 bits overflow.
     #[inline(always)]
     pub fn dot(&mut self, weights: Weights, acts: Acts) {

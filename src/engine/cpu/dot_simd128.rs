@@ -3,7 +3,7 @@
 use core::arch::wasm32::*;
 
 use super::lane::Lane;
-use super::simd::{F4, load};
+use super::simd::{Bytes, F4, Fine, FineSums, load};
 
 /// Name of the build that these make.
 pub const BUILD: &str = "simd";
@@ -11,20 +11,15 @@ pub const BUILD: &str = "simd";
 /// An activation as it is stored: wide, because the dot product takes 16 bits.
 pub type Quant = i16;
 
-/// Four columns of rows 0 and 1, and of rows 2 and 3.
+/// Four columns of four rows.
 #[derive(Clone, Copy)]
-pub struct Weights(v128, v128);
+pub struct Weights(Bytes);
 
 impl Weights {
-    #[inline(always)]
-    fn widen(bytes: v128) -> Self {
-        Self(u16x8_extend_low_u8x16(bytes), u16x8_extend_high_u8x16(bytes))
-    }
-
     /// Sixteen bytes of at most seven bits.
     #[inline(always)]
     pub fn load(lane: &Lane) -> Self {
-        Self::widen(load(lane))
+        Self(Bytes::unsigned(load(lane)))
     }
 
     /// The low and the high nibbles of sixteen bytes.
@@ -32,60 +27,39 @@ impl Weights {
     pub fn nibbles(lane: &Lane) -> (Self, Self) {
         let bytes = load(lane);
         let nibble = u8x16_splat(0x0f);
-        (Self::widen(v128_and(bytes, nibble)), Self::widen(v128_and(u16x8_shr(bytes, 4), nibble)))
+        let (low, high) = (v128_and(bytes, nibble), v128_and(u16x8_shr(bytes, 4), nibble));
+        (Self(Bytes::unsigned(low)), Self(Bytes::unsigned(high)))
     }
 }
 
-/// Four activations, once for each of two rows.
-#[derive(Clone, Copy)]
-pub struct Acts(v128);
+/// Four activations.
+pub type Acts = Fine;
 
-impl Acts {
-    #[inline(always)]
-    pub fn splat(values: &[Quant; 4]) -> Self {
-        // SAFETY: the reference is to 8 readable bytes; the load needs no alignment.
-        Self(unsafe { v128_load64_splat(values.as_ptr().cast()) })
-    }
-}
-
-/// Dot products of four rows, two partial sums each.
-#[derive(Clone, Copy)]
-pub struct Sums(v128, v128);
+/// Dot products of four rows.
+#[derive(Clone, Copy, Default)]
+pub struct Sums(FineSums);
 
 impl Sums {
-    #[inline(always)]
-    pub fn zero() -> Self {
-        Self(i32x4_splat(0), i32x4_splat(0))
-    }
-
     /// Adds the products of four columns.
     #[inline(always)]
     pub fn dot(&mut self, weights: Weights, acts: Acts) {
-        self.0 = i32x4_add(self.0, i32x4_dot_i16x8(weights.0, acts.0));
-        self.1 = i32x4_add(self.1, i32x4_dot_i16x8(weights.1, acts.0));
+        self.0.dot(weights.0, acts);
     }
 
     /// Nothing to do: these sums have 32 bits.
     #[inline(always)]
     pub fn settle(&mut self) {}
 
-    #[inline(always)]
-    fn total(self) -> v128 {
-        let even = i32x4_shuffle::<0, 2, 4, 6>(self.0, self.1);
-        let odd = i32x4_shuffle::<1, 3, 5, 7>(self.0, self.1);
-        i32x4_add(even, odd)
-    }
-
     /// The four rows' sums, less `offset`, as floats.
     #[inline(always)]
     pub fn finish(self, offset: i32) -> F4 {
-        F4(f32x4_convert_i32x4(i32x4_sub(self.total(), i32x4_splat(offset))))
+        F4(f32x4_convert_i32x4(i32x4_sub(self.0.total(), i32x4_splat(offset))))
     }
 
     /// 16 · `high` + `low`, less `offset`, as floats.
     #[inline(always)]
     pub fn join(high: Self, low: Self, offset: i32) -> F4 {
-        let sum = i32x4_add(i32x4_shl(high.total(), 4), low.total());
+        let sum = i32x4_add(i32x4_shl(high.0.total(), 4), low.0.total());
         F4(f32x4_convert_i32x4(i32x4_sub(sum, i32x4_splat(offset))))
     }
 }

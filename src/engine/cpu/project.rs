@@ -3,10 +3,9 @@
 use std::ops::Range;
 
 use super::activations::{Activations, Scale};
-use super::dot::{Acts, Quant, Sums, Weights};
-use super::lane::Lane;
 use super::math::dot;
-use super::matrix::{BLOCK, BUNDLE, ChunkShape, Data, Matrix, Packing, Quantized, ROWS};
+use super::matrix::{BUNDLE, ChunkShape, Data, Matrix, Packing, Quantized, ROWS};
+use super::packing::{Columns, LargeBytes, Nibbles, SmallBytes, Total, Unpack};
 use super::simd::F4;
 use super::team::{Parts, Team};
 
@@ -209,13 +208,13 @@ fn tile<P: Unpack, const GROUPS: usize, const MIN: bool, const T: usize, const R
     for (block, chunks) in chunks.enumerate() {
         for r in 0..R {
             let (header, quants) = chunks[(group + r) * lanes..][..lanes].split_at(header);
-            let mut dots = [[P::zero(); GROUPS]; T];
+            let mut dots = [[P::Sums::default(); GROUPS]; T];
             P::dot(quants, std::array::from_fn(|t| &q[t][block]), &mut dots);
             for t in 0..T {
                 let Scale { step, halves, sum } = scales[t][block];
                 for g in 0..GROUPS {
                     let sum = if GROUPS == 1 { sum } else { halves[g] };
-                    let mut value = P::finish(dots[t][g], zero * sum).mul(F4::from_lane(&header[g]));
+                    let mut value = dots[t][g].finish(zero * sum).mul(F4::from_lane(&header[g]));
                     if MIN {
                         #[allow(clippy::cast_precision_loss, reason = "sums of a block stay below 2^13")]
                         let sum = F4::splat(sum as f32);
@@ -227,131 +226,4 @@ fn tile<P: Unpack, const GROUPS: usize, const MIN: bool, const T: usize, const R
         }
     }
     sums.map(|sums| sums.map(F4::to_array))
-}
-
-/// Four columns of one token's block, of eight.
-type Columns = [[Quant; 4]; BLOCK / 4];
-
-/// How a chunk's quants are packed.
-trait Unpack {
-    /// Lanes of quants in a chunk.
-    const LANES: usize;
-    /// Dot products of four rows with one token.
-    type Sums: Copy;
-    /// Nothing added up yet.
-    fn zero() -> Self::Sums;
-
-    /// Adds a chunk's products with `T` tokens: columns 0..16 to the first sum, the others to the last.
-    fn dot<const GROUPS: usize, const T: usize>(
-        quants: &[Lane],
-        q: [&Columns; T],
-        dots: &mut [[Self::Sums; GROUPS]; T],
-    );
-
-    /// A sum, less `offset`, as floats.
-    fn finish(sums: Self::Sums, offset: i32) -> F4;
-}
-
-/// [`Packing::Nibbles`]
-struct Nibbles;
-/// [`Packing::Small`]
-struct SmallBytes;
-/// [`Packing::Large`]
-struct LargeBytes;
-
-impl Unpack for Nibbles {
-    const LANES: usize = 4;
-    type Sums = Sums;
-
-    #[inline(always)]
-    fn zero() -> Sums {
-        Sums::zero()
-    }
-
-    #[inline(always)]
-    fn dot<const GROUPS: usize, const T: usize>(
-        quants: &[Lane],
-        q: [&Columns; T],
-        dots: &mut [[Sums; GROUPS]; T],
-    ) {
-        for (j, lane) in quants.iter().enumerate().take(Self::LANES) {
-            let (low, high) = Weights::nibbles(lane);
-            for t in 0..T {
-                dots[t][0].dot(low, Acts::splat(&q[t][j]));
-                dots[t][GROUPS - 1].dot(high, Acts::splat(&q[t][j + 4]));
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn finish(sums: Sums, offset: i32) -> F4 {
-        sums.finish(offset)
-    }
-}
-
-impl Unpack for SmallBytes {
-    const LANES: usize = 8;
-    type Sums = Sums;
-
-    #[inline(always)]
-    fn zero() -> Sums {
-        Sums::zero()
-    }
-
-    #[inline(always)]
-    fn dot<const GROUPS: usize, const T: usize>(
-        quants: &[Lane],
-        q: [&Columns; T],
-        dots: &mut [[Sums; GROUPS]; T],
-    ) {
-        for (j, lane) in quants.iter().enumerate().take(Self::LANES) {
-            let weights = Weights::load(lane);
-            for t in 0..T {
-                let sums = &mut dots[t][j / 4 * (GROUPS - 1)];
-                sums.dot(weights, Acts::splat(&q[t][j]));
-                // Six bits: two fit.
-                if j % 2 == 1 {
-                    sums.settle();
-                }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn finish(sums: Sums, offset: i32) -> F4 {
-        sums.finish(offset)
-    }
-}
-
-impl Unpack for LargeBytes {
-    const LANES: usize = 8;
-    /// Of the low and of the high nibbles.
-    type Sums = (Sums, Sums);
-
-    #[inline(always)]
-    fn zero() -> Self::Sums {
-        (Sums::zero(), Sums::zero())
-    }
-
-    #[inline(always)]
-    fn dot<const GROUPS: usize, const T: usize>(
-        quants: &[Lane],
-        q: [&Columns; T],
-        dots: &mut [[Self::Sums; GROUPS]; T],
-    ) {
-        for (j, lane) in quants.iter().enumerate().take(Self::LANES) {
-            let (low, high) = Weights::nibbles(lane);
-            for t in 0..T {
-                let acts = Acts::splat(&q[t][j]);
-                let sums = &mut dots[t][j / 4 * (GROUPS - 1)];
-                sums.0.dot(low, acts);
-                sums.1.dot(high, acts);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn finish((low, high): Self::Sums, offset: i32) -> F4 {
-        Sums::join(high, low, offset)
-    }
 }

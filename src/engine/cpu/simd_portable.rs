@@ -105,15 +105,10 @@ impl Fine {
 }
 
 /// Dot products of bytes with 16-bit factors, for four rows.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct FineSums([i32; 4]);
 
 impl FineSums {
-    #[inline(always)]
-    pub fn zero() -> Self {
-        Self([0; 4])
-    }
-
     /// Adds the products of four columns.
     #[inline(always)]
     pub fn dot(&mut self, bytes: Bytes, factors: Fine) {

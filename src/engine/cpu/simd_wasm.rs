@@ -106,15 +106,26 @@ pub fn sum(v: v128) -> i32 {
     i32x4_extract_lane::<0>(pairs) + i32x4_extract_lane::<1>(pairs)
 }
 
-/// Sixteen signed bytes, four columns of four rows, widened: rows 0 and 1, and rows 2 and 3.
+/// Sixteen bytes, four columns of four rows, widened: rows 0 and 1, and rows 2 and 3.
 #[derive(Clone, Copy)]
 pub struct Bytes(v128, v128);
 
 impl Bytes {
+    /// Signed ones.
     #[inline(always)]
     pub fn load(lane: &Lane) -> Self {
         let bytes = load(lane);
         Self(i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes))
+    }
+
+    /// Unsigned ones.
+    #[inline(always)]
+    #[cfg_attr(
+        target_feature = "relaxed-simd",
+        allow(dead_code, reason = "what is relaxed needs not widen them")
+    )]
+    pub fn unsigned(bytes: v128) -> Self {
+        Self(u16x8_extend_low_u8x16(bytes), u16x8_extend_high_u8x16(bytes))
     }
 }
 
@@ -134,12 +145,14 @@ impl Fine {
 #[derive(Clone, Copy)]
 pub struct FineSums(v128, v128);
 
-impl FineSums {
+impl Default for FineSums {
     #[inline(always)]
-    pub fn zero() -> Self {
+    fn default() -> Self {
         Self(i32x4_splat(0), i32x4_splat(0))
     }
+}
 
+impl FineSums {
     /// Adds the products of four columns.
     #[inline(always)]
     pub fn dot(&mut self, bytes: Bytes, factors: Fine) {
@@ -147,12 +160,18 @@ impl FineSums {
         self.1 = i32x4_add(self.1, i32x4_dot_i16x8(bytes.1, factors.0));
     }
 
-    /// The four rows' sums as floats.
+    /// The four rows' sums.
     #[inline(always)]
-    pub fn finish(self) -> F4 {
+    pub fn total(self) -> v128 {
         let even = i32x4_shuffle::<0, 2, 4, 6>(self.0, self.1);
         let odd = i32x4_shuffle::<1, 3, 5, 7>(self.0, self.1);
-        F4(f32x4_convert_i32x4(i32x4_add(even, odd)))
+        i32x4_add(even, odd)
+    }
+
+    /// The same as floats.
+    #[inline(always)]
+    pub fn finish(self) -> F4 {
+        F4(f32x4_convert_i32x4(self.total()))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The pieces of a region are claimed one after the other from a shared counter, by the leader too, so that a thread
 //! that is slow, late or asleep only takes fewer of them. Between regions the others spin for a moment and then sleep;
-//! the leader, which in a page also serves messages, never sleeps. A region costs about a microsecond.
+//! the leader, which in a page also serves messages, never sleeps.
 
 #[cfg_attr(target_arch = "wasm32", path = "team/workers.rs")]
 #[cfg_attr(not(target_arch = "wasm32"), path = "team/native.rs")]
@@ -22,8 +22,8 @@ use self::members::Members;
 #[cfg(target_arch = "wasm32")]
 pub use self::members::serve;
 
-/// Rounds that a thread spins for more work before it sleeps: some 50 µs, longer than the leader needs between two
-/// regions of a token, and much shorter than a token.
+/// Rounds that a thread spins for more work before it sleeps: longer than the leader needs between two regions of
+/// a token, and much shorter than a token.
 const SPINS: u32 = 4000;
 /// A piece takes milliseconds at most. A leader that has waited for one this long has lost a thread.
 const LOST: Duration = Duration::from_secs(10);
