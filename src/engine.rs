@@ -2,15 +2,18 @@
 //!
 //! - [`NaiveEngine`]: the kernels' naive twins on dequantised f32 weights, the oracle of the others.
 //! - [`CpuEngine`]: repacked weights, integer dot products, SIMD.
+//! - [`GpuEngine`]: WebGPU kernels, in a browser or on Vulkan.
 //!
 //! All implement the same ops and know nothing of any model.
 
 mod cpu;
+mod gpu;
 mod naive;
 
 #[cfg(target_arch = "wasm32")]
 pub use cpu::serve;
 pub use cpu::{BUILD, CpuEngine, cache_bytes_per_token, matrix_bytes, quantizes_cache};
+pub use gpu::{Adapter, GpuEngine, RunCost};
 pub use naive::NaiveEngine;
 
 use crate::error::Result;
@@ -91,6 +94,8 @@ pub enum AnyEngine {
     Naive(NaiveEngine),
     /// SIMD on the CPU.
     Cpu(CpuEngine),
+    /// WebGPU.
+    Gpu(GpuEngine),
 }
 
 /// Calls the same method on whichever engine it is.
@@ -99,8 +104,35 @@ macro_rules! each {
         match $self {
             AnyEngine::Naive($engine) => $call,
             AnyEngine::Cpu($engine) => $call,
+            AnyEngine::Gpu($engine) => $call,
         }
     };
+}
+
+impl AnyEngine {
+    /// The GPU, if one executes.
+    pub fn adapter(&self) -> Option<&Adapter> {
+        match self {
+            AnyEngine::Gpu(engine) => Some(engine.adapter()),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => None,
+        }
+    }
+
+    /// What the last run cost on a GPU.
+    pub fn run_cost(&self) -> Option<RunCost> {
+        match self {
+            AnyEngine::Gpu(engine) => Some(engine.cost()),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => None,
+        }
+    }
+
+    /// Bytes of GPU memory.
+    pub fn gpu_bytes(&self) -> usize {
+        match self {
+            AnyEngine::Gpu(engine) => engine.allocated_bytes(),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => 0,
+        }
+    }
 }
 
 impl WeightSink for AnyEngine {

@@ -2,7 +2,7 @@
 
 use crate::budget::{Budget, MEMORY_LIMIT};
 use crate::cancel::Cancel;
-use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, NaiveEngine, SequenceId};
+use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, GpuEngine, NaiveEngine, RunCost, SequenceId};
 use crate::error::{Result, bail};
 use crate::forward;
 use crate::gguf::Gguf;
@@ -22,8 +22,21 @@ pub enum Backend {
     /// SIMD on the CPU.
     #[default]
     Cpu,
+    /// WebGPU.
+    Gpu,
     /// The oracle, for tests.
     Naive,
+}
+
+impl Backend {
+    /// The word of the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Cpu => "cpu",
+            Backend::Gpu => "webgpu",
+            Backend::Naive => "naive",
+        }
+    }
 }
 
 /// A loaded network.
@@ -140,7 +153,7 @@ impl Network {
     pub fn threads(&self) -> usize {
         match &self.engine {
             AnyEngine::Cpu(engine) => engine.threads(),
-            AnyEngine::Naive(_) => 1,
+            AnyEngine::Naive(_) | AnyEngine::Gpu(_) => 1,
         }
     }
 
@@ -178,6 +191,7 @@ impl Network {
         let can_rewind = recording.can_rewind();
         let mut engine = match backend {
             Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan, threads)?),
+            Backend::Gpu => AnyEngine::Gpu(GpuEngine::new(recording, &plan, spec.vocab).await?),
             Backend::Naive => AnyEngine::Naive(NaiveEngine::new(recording, &plan)),
         };
         let mut sink = Quantizer::new(&mut engine, gguf, &plan);
@@ -204,6 +218,21 @@ impl Network {
     /// Frees a sequence's caches.
     pub fn close(&mut self, sequence: SequenceId) {
         self.engine.close(sequence);
+    }
+
+    /// Name of the GPU, if one executes.
+    pub fn adapter(&self) -> Option<&str> {
+        self.engine.adapter().map(|adapter| adapter.name.as_str())
+    }
+
+    /// What the last run cost on a GPU.
+    pub fn run_cost(&self) -> Option<RunCost> {
+        self.engine.run_cost()
+    }
+
+    /// Bytes of GPU memory.
+    pub fn gpu_bytes(&self) -> usize {
+        self.engine.gpu_bytes()
     }
 
     /// Whether a sequence can be cut back to any earlier position.
