@@ -17,6 +17,7 @@ pub use gpu::{Adapter, GpuEngine, RunCost};
 pub use naive::NaiveEngine;
 
 use crate::error::Result;
+use crate::kernels::argmax::argmax;
 use crate::recording::{MatrixId, VectorId};
 
 /// Takes weights as they stream in, in any order.
@@ -82,6 +83,17 @@ pub trait Engine: WeightSink {
     /// # Errors
     /// What the engine's device fails with.
     async fn run(&mut self, batch: Batch<'_>) -> Result<()>;
+
+    /// Runs a batch of which the last token's logits alone are wanted, and chooses the likeliest token to follow it;
+    /// none if a logit is no finite number. An engine need not give out logits for that.
+    ///
+    /// # Errors
+    /// What the engine's device fails with.
+    async fn run_to_likeliest(&mut self, batch: Batch<'_>) -> Result<Option<u32>> {
+        self.run(batch).await?;
+        let logits = self.logits();
+        Ok(logits.iter().all(|logit| logit.is_finite()).then(|| argmax(logits)))
+    }
 
     /// Logits of the last run.
     fn logits(&mut self) -> &mut [f32];
@@ -160,6 +172,10 @@ impl Engine for AnyEngine {
 
     async fn run(&mut self, batch: Batch<'_>) -> Result<()> {
         each!(self, engine => engine.run(batch).await)
+    }
+
+    async fn run_to_likeliest(&mut self, batch: Batch<'_>) -> Result<Option<u32>> {
+        each!(self, engine => engine.run_to_likeliest(batch).await)
     }
 
     fn logits(&mut self) -> &mut [f32] {

@@ -3,7 +3,7 @@
 use crate::budget::{Budget, MEMORY_LIMIT};
 use crate::cancel::Cancel;
 use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, GpuEngine, NaiveEngine, RunCost, SequenceId};
-use crate::error::{Result, bail};
+use crate::error::{Error, ErrorKind, Result, bail};
 use crate::forward;
 use crate::gguf::Gguf;
 use crate::recording::{Recording, RopeTable};
@@ -251,6 +251,34 @@ impl Network {
         position: usize,
         first_logits: usize,
     ) -> Result<&mut [f32]> {
+        self.check(tokens, position)?;
+        self.engine.run(Batch { sequence, tokens, position, first_logits }).await?;
+        let logits = self.engine.logits();
+        if !logits.iter().all(|logit| logit.is_finite()) {
+            return Err(numeric_error(position));
+        }
+        Ok(logits)
+    }
+
+    /// Runs `tokens` at `position` and returns the likeliest token to follow them.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_to_likeliest(
+        &mut self,
+        sequence: SequenceId,
+        tokens: &[u32],
+        position: usize,
+    ) -> Result<u32> {
+        self.check(tokens, position)?;
+        let first_logits = tokens.len().saturating_sub(1);
+        let likeliest =
+            self.engine.run_to_likeliest(Batch { sequence, tokens, position, first_logits }).await?;
+        likeliest.ok_or_else(|| numeric_error(position))
+    }
+
+    /// That `tokens` can be run at `position`.
+    fn check(&self, tokens: &[u32], position: usize) -> Result<()> {
         if position + tokens.len() > self.context_length {
             bail!(
                 ContextOverflow,
@@ -262,13 +290,13 @@ impl Network {
         if let Some(&token) = tokens.iter().find(|&&token| token as usize >= self.spec.vocab) {
             bail!(InvalidRequest, "token id {token} is outside the vocabulary of {}", self.spec.vocab);
         }
-        self.engine.run(Batch { sequence, tokens, position, first_logits }).await?;
-        let logits = self.engine.logits();
-        if !logits.iter().all(|logit| logit.is_finite()) {
-            bail!(NumericError, "the model computed a logit that is no finite number at position {position}");
-        }
-        Ok(logits)
+        Ok(())
     }
+}
+
+fn numeric_error(position: usize) -> Error {
+    let message = format!("the model computed a logit that is no finite number at position {position}");
+    Error::new(ErrorKind::NumericError, message)
 }
 
 fn context(spec: &Spec, wanted: Option<usize>) -> Result<usize> {

@@ -7,7 +7,7 @@ mod gpu;
 use pollster::block_on;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use tabmind::engine::{Batch, Engine, GpuEngine, NaiveEngine};
+use tabmind::engine::{Batch, Engine, GpuEngine, NaiveEngine, SequenceId};
 use tabmind::kernels::activation::Activation;
 use tabmind::kernels::attention::{Attention, QueryTemperature};
 use tabmind::kernels::delta_net::DeltaNet;
@@ -125,7 +125,8 @@ impl Case {
         self.recording.push(Op::Logits(Logits { x, norm, weight, scale: 0.7, softcap: Some(9.0) }));
     }
 
-    fn engine<E: Engine>(&self, mut engine: E, batches: &[Vec<u32>]) -> Vec<f32> {
+    /// Gives an engine the weights, and opens a sequence.
+    fn fill(&self, engine: &mut impl Engine) -> SequenceId {
         for (index, bytes) in self.matrices.iter().enumerate() {
             let matrix = &self.plan.matrices[index];
             // In two pieces, the second one first.
@@ -137,7 +138,17 @@ impl Case {
         for (index, values) in self.vectors.iter().enumerate() {
             engine.vector(VectorId(index), values.clone());
         }
-        let sequence = engine.open(CONTEXT).unwrap();
+        engine.open(CONTEXT).unwrap()
+    }
+
+    fn likeliest(&self, mut engine: impl Engine) -> Option<u32> {
+        let sequence = self.fill(&mut engine);
+        let batch = Batch { sequence, tokens: &[1, 2, 3], position: 0, first_logits: 2 };
+        block_on(engine.run_to_likeliest(batch)).unwrap()
+    }
+
+    fn engine(&self, mut engine: impl Engine, batches: &[Vec<u32>]) -> Vec<f32> {
+        let sequence = self.fill(&mut engine);
         let (mut position, mut all) = (0, Vec::new());
         for tokens in batches {
             block_on(engine.run(Batch { sequence, tokens, position, first_logits: 0 })).unwrap();
@@ -379,5 +390,33 @@ fn experts() {
         };
         case.recording.push(Op::Experts(op));
         case.check(y, PLAIN, prompt)
+    });
+}
+
+/// The likeliest of a vocabulary of any size, with equals among them; and nothing where a logit is no number.
+#[test]
+fn the_likeliest_token() {
+    check(10, (1usize..1500, 0usize..6, any::<u64>()), |(vocab, broken, seed)| {
+        let mut case = Case::new(seed);
+        let x = case.embed(Format::F32, 4);
+        // Whole numbers from -2 to 2: many logits are equal.
+        let rows: Vec<f32> = (0..4 * vocab).map(|_| (case.random() * 5.0).floor() - 2.0).collect();
+        let output = case.matrix(Format::F32, vocab, 4);
+        let mut bytes: Vec<u8> = rows.iter().flat_map(|value| value.to_le_bytes()).collect();
+        if let Some(value) = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY].get(broken) {
+            let at = 16 * (seed as usize % vocab);
+            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        case.matrices[output.0] = bytes;
+        // Powers of two are summed up exactly in any order.
+        case.matrices[0] =
+            [1.0f32, 0.5, 0.25, 2.0].repeat(VOCAB).into_iter().flat_map(f32::to_le_bytes).collect();
+        let weight = Weight { matrix: output, bias: None };
+        case.recording.push(Op::Logits(Logits { x, norm: PLAIN, weight, scale: 1.0, softcap: None }));
+        let expected = case.likeliest(NaiveEngine::new(case.recording.clone(), &case.plan));
+        let gpu = block_on(GpuEngine::new(case.recording.clone(), &case.plan, vocab)).unwrap();
+        prop_assert_eq!(case.likeliest(gpu), expected);
+        prop_assert_eq!(expected.is_none(), broken < 3);
+        Ok(())
     });
 }

@@ -41,6 +41,8 @@ pub struct GpuEngine {
     /// What one token's run dispatches, and what several do.
     single: Vec<Step>,
     several: Vec<Step>,
+    /// What chooses a token.
+    choice: Vec<Step>,
     acts: wgpu::Buffer,
     vector_buffer: wgpu::Buffer,
     run: wgpu::Buffer,
@@ -52,6 +54,16 @@ pub struct GpuEngine {
     sequences: Vec<Option<Sequence>>,
     logits: Vec<f32>,
     cost: RunCost,
+}
+
+/// What is read of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Nothing,
+    /// Logits of all wanted tokens.
+    Logits,
+    /// The likeliest token to follow the only wanted one.
+    Likeliest,
 }
 
 /// What a run cost beside the work itself.
@@ -84,6 +96,9 @@ impl GpuEngine {
             Ok(programmer.finish())
         };
         let (single, several) = (program(true)?, program(false)?);
+        let mut programmer = Programmer::new(&device, &mut shaders, (&arena, &vectors, &stores), true);
+        programmer.argmax(vocab)?;
+        let choice = programmer.finish();
         let acts = device.buffer("activations", arena.bytes());
         let vector_buffer = device.buffer("vectors", vectors.len() * 4);
         for (index, rope) in recording.ropes.iter().enumerate() {
@@ -112,6 +127,7 @@ impl GpuEngine {
             shaders,
             single,
             several,
+            choice,
             acts,
             vector_buffer,
             run,
@@ -139,14 +155,30 @@ impl GpuEngine {
         self.cost
     }
 
-    /// Runs a piece of a batch that fits; `first_logits` is `tokens.len()` or leaves as many rows as there is room for.
-    async fn piece(
-        &mut self,
-        sequence: SequenceId,
-        tokens: &[u32],
-        position: usize,
-        first_logits: usize,
-    ) -> Result<()> {
+    /// Runs a batch in pieces that fit, and leaves what is read of it in `logits`.
+    async fn run_to(&mut self, end: End, batch: Batch<'_>) -> Result<()> {
+        self.logits.clear();
+        self.cost = RunCost::default();
+        let created = self.device.created();
+        let Batch { sequence, tokens, position, first_logits } = batch;
+        let mut start = 0;
+        while start < tokens.len() {
+            // Pieces without logits are as long as the arena; of the others there is room for a few rows.
+            let (stop, end) = if start < first_logits {
+                (first_logits.min(start + self.arena.tokens), End::Nothing)
+            } else {
+                (tokens.len().min(start + self.arena.logits_rows), end)
+            };
+            self.piece(end, sequence, &tokens[start..stop], position + start).await?;
+            start = stop;
+        }
+        self.cost.created = self.device.created() - created;
+        Ok(())
+    }
+
+    /// Runs a piece of a batch: either all of its tokens' logits are wanted or none.
+    async fn piece(&mut self, end: End, sequence: SequenceId, tokens: &[u32], position: usize) -> Result<()> {
+        let first_logits = if end == End::Nothing { tokens.len() } else { 0 };
         let word = |value: usize| u32::try_from(value).unwrap_or(NONE);
         let run = [word(tokens.len()), word(position), word(first_logits), 0];
         self.device.queue.write_buffer(&self.run, 0, bytemuck::cast_slice(&run));
@@ -156,13 +188,17 @@ impl GpuEngine {
         if position == 0 {
             state.clear_states(&mut encoder);
         }
-        let dispatches = self.encode(&mut encoder, state, tokens.len(), first_logits);
-        let wanted = (tokens.len() - first_logits) * self.vocab;
+        let dispatches = self.encode(&mut encoder, state, tokens.len(), end);
+        let (source, wanted) = match end {
+            End::Nothing => (0, 0),
+            End::Logits => (self.arena.logits.at, tokens.len() * self.vocab),
+            End::Likeliest => (self.arena.chosen.at, 1),
+        };
         self.cost.dispatches += dispatches;
         self.cost.bytes_written += size_of_val(&run) + size_of_val(tokens);
         self.cost.bytes_read += wanted * size_of::<f32>();
         if wanted > 0 {
-            let source = self.arena.logits.at as u64 * 4;
+            let source = source as u64 * 4;
             encoder.copy_buffer_to_buffer(&self.acts, source, &self.staging, 0, Some(wanted as u64 * 4));
         }
         self.device.queue.submit([encoder.finish()]);
@@ -175,23 +211,19 @@ impl GpuEngine {
     }
 
     /// Encodes all dispatches for `tokens` tokens into one pass; says how many.
-    fn encode(
-        &self,
-        encoder: &mut wgpu::CommandEncoder,
-        state: &Sequence,
-        tokens: usize,
-        first_logits: usize,
-    ) -> usize {
+    fn encode(&self, encoder: &mut wgpu::CommandEncoder, state: &Sequence, tokens: usize, end: End) -> usize {
         let mut dispatches = 0;
         let steps = if tokens == 1 { &self.single } else { &self.several };
+        let choice = if end == End::Likeliest { self.choice.as_slice() } else { &[] };
+        let wanted = if end == End::Nothing { 0 } else { tokens };
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         pass.set_bind_group(0, &self.shared, &[]);
-        for step in steps {
+        for step in steps.iter().chain(choice) {
             let y = match step.grid {
                 Grid::Once => 1,
                 Grid::Tokens(each) => tokens.div_ceil(each),
                 Grid::Items(each) => tokens * each,
-                Grid::Wanted(each) => (tokens - first_logits).div_ceil(each),
+                Grid::Wanted(each) => wanted.div_ceil(each),
             };
             if y == 0 {
                 continue;
@@ -267,24 +299,17 @@ impl Engine for GpuEngine {
     }
 
     async fn run(&mut self, batch: Batch<'_>) -> Result<()> {
-        self.logits.clear();
-        self.cost = RunCost::default();
-        let created = self.device.created();
-        let Batch { sequence, tokens, position, first_logits } = batch;
-        let mut start = 0;
-        while start < tokens.len() {
-            // Pieces without logits are as long as the arena; of the others there is room for a few rows.
-            let (end, first) = if start < first_logits {
-                (first_logits.min(start + self.arena.tokens), None)
-            } else {
-                (tokens.len().min(start + self.arena.logits_rows), Some(0))
-            };
-            let piece = &tokens[start..end];
-            self.piece(sequence, piece, position + start, first.unwrap_or(piece.len())).await?;
-            start = end;
-        }
-        self.cost.created = self.device.created() - created;
-        Ok(())
+        self.run_to(End::Logits, batch).await
+    }
+
+    async fn run_to_likeliest(&mut self, batch: Batch<'_>) -> Result<Option<u32>> {
+        self.run_to(End::Likeliest, batch).await?;
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "ids are small whole numbers"
+        )]
+        Ok(self.logits.first().filter(|id| **id >= 0.0).map(|&id| id as u32))
     }
 
     fn logits(&mut self) -> &mut [f32] {

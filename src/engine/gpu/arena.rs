@@ -43,6 +43,8 @@ pub struct Arena {
     pub expert_out: Place,
     /// `[wanted tokens, vocabulary]`
     pub logits: Place,
+    /// The token that was chosen.
+    pub chosen: Place,
     buffers: Vec<Place>,
     len: usize,
 }
@@ -92,6 +94,7 @@ impl Arena {
             expert_inner: rows(tokens, experts(&|op| op.used * op.width)),
             expert_out: rows(tokens, experts(&|op| op.used * op.x.width)),
             logits: rows(logits_rows, vocab),
+            chosen: rows(1, 1),
             len,
         }
     }
