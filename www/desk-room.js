@@ -118,8 +118,8 @@ export function createDeskRoom({ onReady, onUse, sealed }) {
     clearError(errorSlot);
     try {
       await engine?.close();
-      // Not in the cache of models, which is for those that somebody chose: this one is a file of the page, kept with the others for use without a network.
-      const ready = await load("embedded:desk", { backend: "cpu", cache: "none", seal: sealed() });
+      // One thread is enough for four layers, and the smallest module. Not in the cache of models, which is for those that somebody chose: this one is a file of the page, kept with the others for use without a network.
+      const ready = await load("embedded:desk", { backend: "cpu", threads: 1, cache: "none", seal: sealed() });
       engine = ready;
       onReady(ready);
       fill.disabled = false;

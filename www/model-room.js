@@ -16,9 +16,9 @@ import { load } from "./tabmind.js";
 /** @typedef {import("./model-picker.js").Choice} Choice */
 
 /**
- * @param {{ log: ReturnType<typeof import("./request-log.js").createRequestLog>, sealed: () => boolean, onUse: (usage: import("./tabmind.js").Usage) => void }} wiring
+ * @param {{ sealed: () => boolean, onReady: (name: string, engine: import("./tabmind.js").Engine) => void, onBusy: () => void, onUse: (usage: import("./tabmind.js").Usage) => void }} wiring
  */
-export function createModelRoom({ log, sealed, onUse }) {
+export function createModelRoom({ sealed, onReady, onBusy, onUse }) {
   const start = byId("start", HTMLElement);
   const work = byId("work", HTMLElement);
   const startError = byId("start-error", HTMLElement);
@@ -39,7 +39,7 @@ export function createModelRoom({ log, sealed, onUse }) {
   const tabs = createTabs(byId("ways", HTMLElement));
 
   const waysOut = { choose: showPicker, reload: loadAgain, cpu: loadOnCpu };
-  const shared = { settings, waysOut, onBusy: log.tell, onUse };
+  const shared = { settings, waysOut, onBusy, onUse };
   /** One entry per tab. A further tab is a further view with these four methods, a button and a panel in index.html. */
   const views = {
     "tab-chat": createChatView({ ...shared, goToComplete: () => tabs.select("tab-complete") }),
@@ -118,7 +118,7 @@ export function createModelRoom({ log, sealed, onUse }) {
     engine = ready;
     name = nameOf(ready.info, chosenName);
     showModelFacts(ready.info, name);
-    log.watch(name, ready);
+    onReady(name, ready);
     for (const view of allViews) view.setEngine(ready, name);
     // A model without a chat template can only continue a text, so it begins there.
     const tab = ready.info.hasChatTemplate === false ? "tab-complete" : "tab-chat";
