@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -31,6 +31,9 @@ export function install(project) {
   }
   return { folder, tarball, skip: false };
 }
+
+/** A module of an installation. */
+export const importFrom = (...path) => import(pathToFileURL(join(...path)).href);
 
 function npm(cwd, ...args) {
   return execFileSync("npm", args, { cwd, encoding: "utf8", stdio: "pipe", shell: process.platform === "win32" });

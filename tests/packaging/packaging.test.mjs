@@ -4,11 +4,11 @@ import { execFileSync } from "node:child_process";
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { pathToFileURL } from "node:url";
 import { launchChromium } from "../../tools/chromium.mjs";
 import { serve } from "../../tools/serve.mjs";
-import { install } from "./install.mjs";
+import { importFrom, install } from "./install.mjs";
 import { gzipped, open } from "./open.mjs";
+import { testReact } from "./react.mjs";
 
 const { folder, tarball, skip } = install("packaging");
 const modules = join(folder, "node_modules");
@@ -65,17 +65,23 @@ async function check({ app, build, copy, out = ".", policy, list }) {
   }
 }
 
-test("Vite, in development", { skip, timeout: 120_000 }, async () => {
-  const { createServer } = await import(pathToFileURL(join(modules, "vite", "dist", "node", "index.js")).href);
-  const server = await createServer({ root: join(folder, "apps", "vite"), logLevel: "warn" });
-  await server.listen();
-  try {
-    const [url] = server.resolvedUrls.local;
-    assertWorks(await open(browser, url), url, true);
-  } finally {
-    await server.close();
-  }
+test("Vite, in development", { skip, timeout: 120_000 }, () =>
+  withVite("vite", async (url) => assertWorks(await open(browser, url), url, true)),
+);
+
+test("React", { skip, timeout: 200_000 }, (t) => {
+  cpSync(join(modules, "tabmind", "dist", "models", "desk.gguf"), join(folder, "apps", "react", "desk.gguf"));
+  // In development, where strict mode mounts everything twice.
+  return withVite("react", (url) => testReact(t, browser, url));
 });
+
+/** Runs `work` on an app that Vite serves. */
+async function withVite(app, work) {
+  const { createServer } = await importFrom(modules, "vite", "dist", "node", "index.js");
+  const server = await createServer({ root: join(folder, "apps", app), logLevel: "warn" });
+  await server.listen();
+  await work(server.resolvedUrls.local[0]).finally(() => server.close());
+}
 
 /** A form was written, with threads where there can be some, from one module and one model of this host. */
 function assertWorks({ text, title, processors, requests }, site, isolated) {
