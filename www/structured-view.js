@@ -19,7 +19,7 @@ export function createStructuredView(shared) {
   const kind = el("select", { id: "structured-kind" }, ...Object.entries(LABELS).map(([value, label]) => el("option", { value }, label)));
   const prompt = textField("structured-prompt", "Prompt", "", { rows: 2 });
   const form = textField("structured-form", "Form of the answer", "", { rows: 8, mono: true });
-  const result = el("pre", { class: "result", id: "structured-result", tabindex: "0", "aria-label": "Answer" });
+  const result = el("pre", { class: "result", id: "structured-result", tabindex: "0", role: "region", "aria-label": "Answer" });
 
   function showExample() {
     prompt.box.value = EXAMPLES[kind.value]?.prompt ?? "";
