@@ -29,7 +29,7 @@ test("tabs have addresses, and arrow keys move between them", async (t) => {
   assert.ok(await page.isHidden("#room-form"));
 });
 
-test("a chosen model chats, stops and completes", async (t) => {
+test("a chosen model chats, answers again, gives a question back, and completes", async (t) => {
   const page = await demo.visit(t);
   await loadModel(page);
   await page.fill("#chat-input", "The printer is jammed. Ana");
