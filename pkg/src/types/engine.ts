@@ -209,7 +209,7 @@ export interface TemplateOptions {
   addGenerationPrompt?: boolean;
 }
 
-/** Vectors in OpenAI's shape, of models that are made for it (BERT-like encoders). */
+/** Vectors in OpenAI's shape: of BERT-like encoders, and of decoders after the final norm, pooled as the file says, or their last token's. */
 export interface Embeddings {
   create(params: EmbeddingParams & { encoding_format: "base64" }, options?: CallOptions): Promise<EmbeddingResponse<string>>;
   create(params: EmbeddingParams & { encoding_format?: "float" }, options?: CallOptions): Promise<EmbeddingResponse>;
