@@ -106,6 +106,7 @@ test("the small calls pass through", async (t) => {
     await page.evaluate(async () => window.engine.detokenize(await window.engine.tokenize("options", { addSpecial: true }))),
     '{"addSpecial":true}',
   );
+  assert.deepEqual(await page.evaluate(() => window.engine.tokenize("ab", { offsets: true })), { ids: [97, 98], offsets: [[0, 1], [1, 2]] });
   assert.equal(await page.evaluate(() => window.engine.detokenize(new Uint16Array([104, 105]))), "hi");
   assert.equal(await page.evaluate(() => window.engine.countTokens([{ role: "user", content: "x" }])), 1);
   assert.equal(
