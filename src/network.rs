@@ -2,8 +2,8 @@
 
 use crate::budget::{Budget, MEMORY_LIMIT};
 use crate::cancel::Cancel;
-use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, NaiveEngine, SequenceId};
-use crate::error::{Result, bail};
+use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, GpuEngine, NaiveEngine, RunCost, SequenceId};
+use crate::error::{Error, ErrorKind, Result, bail};
 use crate::forward;
 use crate::gguf::Gguf;
 use crate::readout::Readout;
@@ -23,8 +23,21 @@ pub enum Backend {
     /// SIMD on the CPU.
     #[default]
     Cpu,
+    /// WebGPU.
+    Gpu,
     /// The oracle, for tests.
     Naive,
+}
+
+impl Backend {
+    /// The word of the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Cpu => "cpu",
+            Backend::Gpu => "webgpu",
+            Backend::Naive => "naive",
+        }
+    }
 }
 
 /// A loaded network.
@@ -142,7 +155,7 @@ impl Network {
     pub fn threads(&self) -> usize {
         match &self.engine {
             AnyEngine::Cpu(engine) => engine.threads(),
-            AnyEngine::Naive(_) => 1,
+            AnyEngine::Naive(_) | AnyEngine::Gpu(_) => 1,
         }
     }
 
@@ -181,6 +194,7 @@ impl Network {
         let mut readout = Readout::new(&recording);
         let mut engine = match backend {
             Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan, threads)?),
+            Backend::Gpu => AnyEngine::Gpu(GpuEngine::new(recording, &plan, spec.vocab).await?),
             Backend::Naive => AnyEngine::Naive(NaiveEngine::new(recording, &plan)),
         };
         let mut listener = readout.listening(&mut engine);
@@ -210,6 +224,21 @@ impl Network {
         self.engine.close(sequence);
     }
 
+    /// Name of the GPU, if one executes.
+    pub fn adapter(&self) -> Option<&str> {
+        self.engine.adapter().map(|adapter| adapter.name.as_str())
+    }
+
+    /// What the last run cost on a GPU.
+    pub fn run_cost(&self) -> Option<RunCost> {
+        self.engine.run_cost()
+    }
+
+    /// Bytes of GPU memory.
+    pub fn gpu_bytes(&self) -> usize {
+        self.engine.gpu_bytes()
+    }
+
     /// Whether a sequence can be cut back to any earlier position.
     pub fn can_rewind(&self) -> bool {
         self.can_rewind
@@ -226,6 +255,34 @@ impl Network {
         position: usize,
         first_logits: usize,
     ) -> Result<&mut [f32]> {
+        self.check(tokens, position)?;
+        self.engine.run(Batch { sequence, tokens, position, first_logits }).await?;
+        let logits = self.engine.logits();
+        if !logits.iter().all(|logit| logit.is_finite()) {
+            return Err(numeric_error(position));
+        }
+        Ok(logits)
+    }
+
+    /// Runs `tokens` at `position` and returns the likeliest token to follow them.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_to_likeliest(
+        &mut self,
+        sequence: SequenceId,
+        tokens: &[u32],
+        position: usize,
+    ) -> Result<u32> {
+        self.check(tokens, position)?;
+        let first_logits = tokens.len().saturating_sub(1);
+        let likeliest =
+            self.engine.run_to_likeliest(Batch { sequence, tokens, position, first_logits }).await?;
+        likeliest.ok_or_else(|| numeric_error(position))
+    }
+
+    /// That `tokens` can be run at `position`.
+    fn check(&self, tokens: &[u32], position: usize) -> Result<()> {
         if position + tokens.len() > self.context_length {
             bail!(
                 ContextOverflow,
@@ -237,12 +294,7 @@ impl Network {
         if let Some(&token) = tokens.iter().find(|&&token| token as usize >= self.spec.vocab) {
             bail!(InvalidRequest, "token id {token} is outside the vocabulary of {}", self.spec.vocab);
         }
-        self.engine.run(Batch { sequence, tokens, position, first_logits }).await?;
-        let logits = self.engine.logits();
-        if !logits.iter().all(|logit| logit.is_finite()) {
-            bail!(NumericError, "the model computed a logit that is no finite number at position {position}");
-        }
-        Ok(logits)
+        Ok(())
     }
 
     /// What the tokens of the last run, a piece of a prompt without logits, have become after the final norm: `[tokens, hidden]`.
@@ -254,6 +306,11 @@ impl Network {
         self.readout.norm(&mut rows);
         Ok(rows)
     }
+}
+
+fn numeric_error(position: usize) -> Error {
+    let message = format!("the model computed a logit that is no finite number at position {position}");
+    Error::new(ErrorKind::NumericError, message)
 }
 
 fn context(spec: &Spec, wanted: Option<usize>) -> Result<usize> {
