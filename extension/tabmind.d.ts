@@ -1,3 +1,3 @@
 // What `tabmind.js` re-exports, by the package's public names.
 export * from "tabmind";
-export { modelUrl, tasks } from "tabmind/desk";
+export { tasks } from "tabmind/desk";

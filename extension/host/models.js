@@ -1,6 +1,6 @@
 // The models that are loaded: the one that was chosen, and desk for forms. One of each, for all tabs.
 import * as format from "../www/format.js";
-import { load, modelUrl } from "../tabmind.js";
+import { load } from "../tabmind.js";
 import { ExtensionError, describeProblem, isAbort } from "./problem.js";
 
 /**
@@ -140,7 +140,7 @@ export class Models {
  */
 async function loadFrom(source, options) {
   if (source !== DESK) return load(source, options);
-  const response = await fetch(modelUrl());
+  const response = await fetch(chrome.runtime.getURL("pkg/models/desk.gguf"));
   return load(await response.blob(), { ...options, backend: "cpu", threads: 1 });
 }
 

@@ -11,12 +11,13 @@ import { tinyModel, writeGguf } from "./gguf-writer.mjs";
 
 /**
  * `granted`: the extension may reach the test's pages from the start, as if a person had agreed to the browser's own
- * question, which no script can answer. Everything else is what ships.
+ * question, which no script can answer. Everything else is what ships. `models`: small random models with a chat template,
+ * that never end by themselves, by name.
  */
-export function useExtension({ granted, pages = {} }) {
+export function useExtension({ granted, pages = {}, models = {} }) {
   const scratch = mkdtempSync(join(tmpdir(), "tabmind-extension-"));
   const folder = join(scratch, "extension");
-  const tools = { models: {} };
+  const tools = { models: Object.fromEntries(Object.entries(models).map(([name, options]) => [`/${name}`, endless(options)])) };
 
   before(async () => {
     assembleExtension(folder);
@@ -59,11 +60,11 @@ export function useExtension({ granted, pages = {} }) {
   };
 
   /** Chooses a model in the panel, as a person does. */
-  tools.choose = async (panel, source) => {
+  tools.choose = async (panel, name) => {
     await panel.click("#model summary");
-    if (source === "embedded:desk") await panel.click("#use-desk");
+    if (name === "desk") await panel.click("#use-desk");
     else {
-      await panel.fill("#load-source", source);
+      await panel.fill("#load-source", tools.address(name));
       await panel.click("#load-form button");
     }
     await panel.waitForFunction(() => document.querySelector("#model-state").textContent === "ready");
@@ -103,14 +104,15 @@ export function useExtension({ granted, pages = {} }) {
     await session.detach();
   };
 
-  /** Serves a small random model with a chat template; it never ends by itself. */
-  tools.serveModel = (name, options) => {
-    const model = tinyModel(options);
-    model.metadata.delete("tokenizer.ggml.eos_token_id");
-    tools.models[`/${name}`] = writeGguf(model);
-    return new URL(name, tools.site.url).href;
-  };
+  /** Where a model of the test's site is. */
+  tools.address = (name) => new URL(name, tools.site.url).href;
   return tools;
+}
+
+function endless(options) {
+  const model = tinyModel(options);
+  model.metadata.delete("tokenizer.ggml.eos_token_id");
+  return writeGguf(model);
 }
 
 function watch(t, page) {

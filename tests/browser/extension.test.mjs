@@ -1,6 +1,6 @@
 // The extension as a person uses it: panel, context menu, pages, models, and what happens when parts of it end.
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
+import { test } from "node:test";
 import { useExtension } from "./extension-harness.mjs";
 
 const message = "Hi, the printer on floor 3 is jammed again.\nI need it by Friday.\nAna Torres";
@@ -9,15 +9,9 @@ const pages = {
   "/desk": `<!doctype html><title>Ticket</title><p id="message" style="white-space: pre-line">${message}</p><textarea id="field">old text</textarea><input id="line">`,
   "/article": `<!doctype html><title>Ships</title><nav>Home Shop Login</nav><article><h1>The lighthouse</h1>${`<p>${paragraph.repeat(6)}</p>`.repeat(40)}</article>`,
 };
-const extension = useExtension({ granted: true, pages });
-
-/** Small and quick; and one that writes for seconds. */
-let quick;
-let slow;
-before(() => {
-  quick = extension.serveModel("quick.gguf", { contextLength: 512 });
-  slow = extension.serveModel("slow.gguf", { dim: 256, blocks: 6, contextLength: 3072 });
-});
+// Small and quick; and one that writes for seconds.
+const models = { "quick.gguf": { contextLength: 512 }, "slow.gguf": { dim: 512, blocks: 4, contextLength: 3072 } };
+const extension = useExtension({ granted: true, pages, models });
 
 const answer = (panel) => panel.locator(".message-assistant").last();
 const textOf = (panel) => answer(panel).locator(".message-body").innerText();
@@ -72,7 +66,7 @@ test("desk does not pretend: other tasks ask for a general model, and can be tri
   await extension.menu(page, "summarise", { selectionText: message });
   await panel.waitForSelector(".message-assistant .problem-card");
   assert.match(await answer(panel).innerText(), /cannot chat.*Choose a model/su);
-  await extension.choose(panel, quick);
+  await extension.choose(panel, "quick.gguf");
   await answer(panel).getByText("Try again").click();
   await panel.waitForFunction(() => !document.querySelector(".problem-card[role=alert] .row"));
   await settled(panel);
@@ -82,7 +76,7 @@ test("desk does not pretend: other tasks ask for a general model, and can be tri
 test("a chat streams, can be stopped, and its answer replaces the selection in a field", async (t) => {
   const panel = await extension.panel(t);
   const page = await extension.visit(t, "/desk");
-  await extension.choose(panel, slow);
+  await extension.choose(panel, "slow.gguf");
   await say(panel, "hello");
   await writing(panel);
   await panel.click("#stop");
@@ -103,20 +97,20 @@ test("a chat streams, can be stopped, and its answer replaces the selection in a
 
 test("a stream goes on while the service worker is killed", async (t) => {
   const panel = await extension.panel(t);
-  await extension.choose(panel, slow);
+  await extension.choose(panel, "slow.gguf");
   await say(panel, "hello");
   await writing(panel);
   await extension.killServiceWorker(panel);
   const before = (await textOf(panel)).length;
   assert.equal(await answer(panel).getAttribute("aria-busy"), "true", "it was still writing when the service worker ended");
-  await panel.waitForFunction((length) => [...document.querySelectorAll(".message-assistant .message-body")].at(-1).textContent.length > length + 200, before);
+  await panel.waitForFunction((length) => [...document.querySelectorAll(".message-assistant .message-body")].at(-1).textContent.length > length + 50, before);
   await panel.click("#stop");
   await settled(panel);
 });
 
 test("when the host itself ends, what was written stays and the end is told; the next question works", async (t) => {
   const panel = await extension.panel(t);
-  await extension.choose(panel, slow);
+  await extension.choose(panel, "slow.gguf");
   await say(panel, "hello");
   await writing(panel);
   await (await extension.serviceWorker()).evaluate(() => chrome.offscreen.closeDocument());
@@ -132,7 +126,7 @@ test("when the host itself ends, what was written stays and the end is told; the
 
 test("a panel that is opened later shows what is being written", async (t) => {
   const first = await extension.panel(t);
-  await extension.choose(first, slow);
+  await extension.choose(first, "slow.gguf");
   await say(first, "hello");
   await writing(first);
   await first.goto("about:blank");
@@ -145,7 +139,7 @@ test("a panel that is opened later shows what is being written", async (t) => {
 
 test("a page can be asked about: its article is read, cut to what fits, and that is said", async (t) => {
   const panel = await extension.panel(t);
-  await extension.choose(panel, quick);
+  await extension.choose(panel, "quick.gguf");
   const page = await extension.visit(t, "/article");
   await extension.menu(page, "page");
   await panel.waitForSelector("#page:visible");
@@ -187,7 +181,7 @@ test("the model is given the article without the page around it, and never more 
 
 test("a model that was downloaded works with the network gone, in a browser that has just started", async (t) => {
   const panel = await extension.panel(t);
-  await extension.choose(panel, quick);
+  await extension.choose(panel, "quick.gguf");
   const bytes = extension.models["/quick.gguf"];
   t.after(() => (extension.models["/quick.gguf"] = bytes));
   delete extension.models["/quick.gguf"];
@@ -211,9 +205,9 @@ test("a model comes from a file, and an error of loading is shown", async (t) =>
   await panel.setInputFiles("#load-file", { name: "mine.gguf", mimeType: "application/octet-stream", buffer: Buffer.from(extension.models["/quick.gguf"]) });
   await panel.waitForFunction(() => document.querySelector("#model-name").textContent === "mine.gguf" && document.querySelector("#model-state").textContent === "ready");
   await panel.click("#model summary");
-  await panel.fill("#load-source", new URL("none.gguf", extension.site.url).href);
+  await panel.fill("#load-source", extension.address("none.gguf"));
   await panel.click("#load-form button");
   await panel.waitForSelector("#model-problem:visible");
   assert.match(await panel.innerText("#model-problem"), /404/u);
-  await extension.choose(panel, "embedded:desk");
+  await extension.choose(panel, "desk");
 });
