@@ -24,7 +24,7 @@ export function useExtension({ granted, pages = {}, models = {} }) {
     if (granted) grant(join(folder, "manifest.json"));
     tools.site = await serve({ pages, isolated: false, handle: (request, response, path) => sendModel(tools.models[path], request, response) });
     Object.assign(tools, await launchWithExtension({ folder, profile: join(scratch, "profile") }));
-    tools.context.setDefaultTimeout(20_000);
+    tools.context.setDefaultTimeout(60_000);
   });
 
   after(async () => {
