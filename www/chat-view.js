@@ -13,9 +13,9 @@ import { followScroll } from "./scroll.js";
 const SAMPLES = ["Explain what a key–value cache is.", "Write two lines about rain on a tin roof.", "List three uses for an old newspaper."];
 
 /**
- * @param {{ settings: ReturnType<typeof import("./settings.js").createSettings>, waysOut: Record<"choose" | "cpu" | "reload", () => void>, onBusy: () => void, goToComplete: () => void }} wiring
+ * @param {{ settings: ReturnType<typeof import("./settings.js").createSettings>, waysOut: Record<"choose" | "cpu" | "reload", () => void>, onBusy: () => void, onUse: (usage: import("./tabmind.js").Usage) => void, goToComplete: () => void }} wiring
  */
-export function createChatView({ settings, waysOut, onBusy, goToComplete }) {
+export function createChatView({ settings, waysOut, onBusy, onUse, goToComplete }) {
   const scroll = byId("chat-scroll", HTMLElement);
   const messages = byId("chat-messages", HTMLElement);
   const empty = byId("chat-empty", HTMLElement);
@@ -105,6 +105,7 @@ export function createChatView({ settings, waysOut, onBusy, goToComplete }) {
 
     if (running !== generation) return;
     running = null;
+    if (outcome.usage) onUse(outcome.usage);
     answer.node.classList.remove("streaming");
     if (outcome.text) {
       turns.push({ role: "user", content: question }, { role: "assistant", content: outcome.text });
