@@ -15,7 +15,7 @@ import { inRepository, packageFolder } from "./site.mjs";
 /** Modules and styles of the demo page that the extension's pages use as they are. */
 const SHARED = ["base.css", "dom.js", "format.js", "logo.svg", "markdown.js", "text.css"];
 /** What only serves those who work on it. */
-const NOT_SHIPPED = /\.d\.ts$|(?:^|[/\\])(?:README\.md|node_modules|package\.json|tsconfig\.json)$/u;
+const NOT_SHIPPED = /\.d\.ts$|(?:^|[/\\])(?:README\.md|node_modules|package\.json|test|tsconfig\.json)$/u;
 const ONLY_IN = { chrome: /firefox-background\.(?:html|js)$/u, firefox: /(?:service-worker\.js|offscreen\.(?:html|js))$/u };
 
 /**
