@@ -66,15 +66,18 @@ export function createEntries(list, tools) {
     },
     count: () => drawn.size,
     running: () => [...drawn.values()].some(({ entry }) => isRunning(entry)),
-    /** Nothing more will come for what is being written. */
+    /** Nothing more will come for what is being written, which says so. Answers what stood here; it is the caller's now. */
     interrupt() {
       for (const { entry } of drawn.values()) {
-        if (!isRunning(entry)) continue;
-        show({ ...entry, state: "failed", problem: { code: "worker_died", message: "The engine ended before the answer did: this is what had been written.", hint: null } });
+        if (isRunning(entry)) show({ ...entry, state: "failed", problem: interrupted });
       }
+      drawn.clear();
+      return [...list.children];
     },
   };
 }
+
+const interrupted = { code: "host_ended", message: "The engine ended before the answer did: this is what had been written.", hint: null };
 
 /** @param {Entry} entry */
 const isRunning = ({ state }) => state === "waiting" || state === "streaming";
@@ -102,6 +105,6 @@ function footOf(entry, tools) {
 function problemNode({ id, problem }, { host, chooseModel }) {
   const again = el("button", { type: "button", class: "small", onclick: () => void host.send({ type: "again", id }) }, "Try again");
   const choose = el("button", { type: "button", class: "small primary", onclick: chooseModel }, "Choose a model");
-  const ways = problem?.code === "needs_general_model" ? [choose, again] : [again];
+  const ways = problem?.code === "needs_general_model" ? [choose, again] : problem === interrupted ? [] : [again];
   return el("div", { class: "problem-card", role: "alert" }, el("p", {}, problem?.message ?? ""), el("p", { class: "note" }, problem?.hint ?? ""), el("div", { class: "row" }, ...ways));
 }

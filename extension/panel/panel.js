@@ -14,6 +14,8 @@ const notice = byId("notice", HTMLElement);
 const stop = byId("stop", HTMLButtonElement);
 const send = byId("send", HTMLButtonElement);
 const lost = byId("lost", HTMLElement);
+/** What a host that has ended had written: the next one knows nothing of it. */
+const earlier = byId("earlier", HTMLElement);
 
 /** @type {ModelState | null} */
 let model = null;
@@ -39,7 +41,7 @@ function take(patch) {
 /** The host is gone, and nothing more comes: that is said, and what stands there stays. */
 function lose() {
   lost.hidden = false;
-  entries.interrupt();
+  earlier.append(...entries.interrupt());
   showRunning();
 }
 
@@ -63,7 +65,7 @@ function showRunning() {
   const running = entries.running();
   stop.hidden = !running;
   send.hidden = running;
-  showWelcome(byId("welcome", HTMLElement), entries.count() === 0 ? model : null, choice.open);
+  showWelcome(byId("welcome", HTMLElement), entries.count() + earlier.childElementCount === 0 ? model : null, choice.open);
 }
 
 function takeInput() {
@@ -97,7 +99,12 @@ for (const button of document.querySelectorAll("[data-task]")) {
 }
 
 stop.addEventListener("click", () => void host.send({ type: "stop" }));
-for (const id of ["clear", "clear-forms"]) byId(id, HTMLButtonElement).addEventListener("click", () => void host.send({ type: "clear" }));
+for (const id of ["clear", "clear-forms"]) {
+  byId(id, HTMLButtonElement).addEventListener("click", () => {
+    earlier.replaceChildren();
+    void host.send({ type: "clear" });
+  });
+}
 byId("page-drop", HTMLButtonElement).addEventListener("click", () => void host.send({ type: "page", page: null }));
 
 byId("ask-page", HTMLButtonElement).addEventListener("click", async () => {

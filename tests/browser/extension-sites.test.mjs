@@ -39,7 +39,8 @@ async function decide(page, button) {
   await prompt.waitForSelector("#origin:not(:empty)");
   assert.equal(await prompt.innerText("#origin"), new URL(page.url()).origin);
   if (button === "close") await prompt.close();
-  else await Promise.all([prompt.waitForEvent("close"), prompt.click(button)]);
+  // The window closes itself, perhaps before a click from outside would have been told of.
+  else await Promise.all([prompt.waitForEvent("close"), prompt.evaluate((id) => setTimeout(() => document.querySelector(id).click()), button)]);
 }
 
 const quiet = (page) => page.evaluate(() => window.quiet);
