@@ -24,6 +24,9 @@ for (const build of ["simd", "relaxed", "simd-threads", "relaxed-threads"]) {
   }
 }
 
+// Whoever gets these files gets their licences with them: from npm, from a site, in an extension.
+for (const file of ["LICENSE-APACHE", "LICENSE-MIT"]) copyFileSync(join(here, "..", file), join(here, "dist", file));
+
 // The embedded model: an asset that is fetched when `embedded:desk` is loaded, and not before.
 mkdirSync(join(here, "dist", "models"));
 copyFileSync(join(here, "..", "models", "desk", "desk.gguf"), join(here, "dist", "models", "desk.gguf"));

@@ -117,7 +117,7 @@ async function sendFile(request, response, file) {
   const etag = `"${found.size.toString(36)}-${Math.trunc(found.mtimeMs).toString(36)}"`;
   response.setHeader("Accept-Ranges", "bytes");
   response.setHeader("Content-Type", types[extname(file).toLowerCase()] ?? "application/octet-stream");
-  if (/^worker-.*\.js$/u.test(basename(file))) response.setHeader("Content-Security-Policy", workerPolicy);
+  if (/^worker-.*\.js$/u.test(basename(file)) && !response.hasHeader("Content-Security-Policy")) response.setHeader("Content-Security-Policy", workerPolicy);
   response.setHeader("ETag", etag);
   if (request.headers["if-none-match"] === etag) return response.writeHead(304).end();
 

@@ -1,151 +1,73 @@
 /*
- * Wires the page: picker → loading → work, and back. This is the only file that holds the engine and the only one that knows every part.
+ * Wires the page: its four rooms, and what they share. A room is a tab at the top; `#chat` in the address opens one.
  */
-import { createChatView } from "./chat-view.js";
-import { createCompleteView } from "./complete-view.js";
+import { createBenchRoom } from "./bench-room.js";
+import { createDeskRoom } from "./desk-room.js";
 import { byId } from "./dom.js";
-import { clearError, isAbort, showError } from "./error-card.js";
-import { showDeviceFacts, showModelFacts } from "./facts.js";
-import { createModelPicker } from "./model-picker.js";
+import { createLeftRoom } from "./left-room.js";
+import { createModelRoom } from "./model-room.js";
 import { createNetworkLine } from "./network-line.js";
-import { createProgress } from "./progress.js";
-import { createSettings } from "./settings.js";
-import { createSidePanels } from "./side-panels.js";
+import { createOffline } from "./offline.js";
+import { createRequestLog } from "./request-log.js";
+import { createSavings } from "./savings.js";
+import { createSeal } from "./seal.js";
 import { createTabs } from "./tabs.js";
-import { load } from "./tabmind.js";
 
-/** @typedef {import("./model-picker.js").Choice} Choice */
+/** The part of the address after "#", and the tab that it opens. */
+const ADDRESSES = /** @type {Record<string, string>} */ ({ "#form": "tab-form", "#chat": "tab-model", "#network": "tab-left", "#benchmark": "tab-bench" });
 
-const start = byId("start", HTMLElement);
-const work = byId("work", HTMLElement);
-const startError = byId("start-error", HTMLElement);
-const back = byId("picker-back", HTMLButtonElement);
-
-/** @type {import("./tabmind.js").Engine | null} */
-let engine = null;
-/** what the page calls the model */
-let name = "";
-/** @type {Choice | null} the last model asked for: "try again" and "load again" mean this one */
-let lastChoice = null;
-/** @type {AbortController | null} */
-let loading = null;
-
-const network = createNetworkLine();
-const settings = createSettings();
-const picker = createModelPicker({ onChoose: (choice) => void loadModel(choice), canChoose: () => loading === null });
-const progress = createProgress(() => loading?.abort());
-const tabs = createTabs(byId("work", HTMLElement).querySelector('[role="tablist"]') ?? work);
-
-const waysOut = { choose: showPicker, reload: loadAgain, cpu: loadOnCpu };
-const onBusy = () => network.refresh();
-/** One entry per tab. A further tab is a further view with these four methods, a button and a panel in index.html. */
-const views = {
-  "tab-chat": createChatView({ settings, waysOut, onBusy, goToComplete: () => tabs.select("tab-complete") }),
-  "tab-complete": createCompleteView({ settings, waysOut, onBusy }),
-};
-const allViews = Object.values(views);
-
-/** @param {"empty" | "loading" | "ready"} state */
-function showState(state) {
-  document.body.dataset.state = state;
-  start.hidden = state === "ready";
-  work.hidden = state !== "ready";
-  picker.show(state === "empty");
-  back.hidden = engine === null;
-  if (state !== "loading") progress.hide();
-}
-
-function showPicker() {
-  for (const view of allViews) view.stop();
-  if (engine) back.setAttribute("aria-label", `Back to ${name}`);
-  showState("empty");
-}
-
-function backToWork() {
-  clearError(startError);
-  showState("ready");
-}
-
-/** Two models side by side could be more than the device holds, so the old one goes before the new one comes. */
-async function closeEngine() {
-  const old = engine;
-  engine = null;
-  for (const view of allViews) view.setEngine(null, "");
-  try {
-    await old?.close();
-  } catch (error) {
-    // An engine whose worker has died cannot close, and there is nothing left to free.
-    console.warn("closing the engine failed", error);
-  }
-}
-
-/** @param {Choice} choice */
-async function loadModel(choice) {
-  lastChoice = choice;
-  const controller = new AbortController();
-  loading = controller;
-  clearError(startError);
-  progress.start(choice.name);
-  showState("loading");
-  network.asking(choice.source);
-  try {
-    await closeEngine();
-    const ready = await load(choice.source, { ...choice.options, seal: true, signal: controller.signal, onProgress: progress.update });
-    loading = null;
-    useEngine(ready, choice.name);
-  } catch (error) {
-    loading = null;
-    showState("empty");
-    if (!isAbort(error)) showError(startError, error, `${choice.name} could not be loaded`, { retry: loadAgain, cpu: loadOnCpu, reload: loadAgain, choose: focusPicker });
-  }
-}
-
-/**
- * Some files call themselves nothing, or after their architecture; what the user chose says more then.
- * @param {import("./tabmind.js").EngineInfo} info
- * @param {string} chosenName
- */
-function nameOf(info, chosenName) {
-  return info.name && info.name !== info.architecture ? info.name : chosenName.replace(/\.gguf$/, "");
-}
-
-/**
- * @param {import("./tabmind.js").Engine} ready
- * @param {string} chosenName
- */
-function useEngine(ready, chosenName) {
-  engine = ready;
-  name = nameOf(ready.info, chosenName);
-  showModelFacts(ready.info, name);
-  network.watch(ready);
-  for (const view of allViews) view.setEngine(ready, name);
-  // A model without a chat template can only continue a text, so it begins there.
-  const tab = ready.info.hasChatTemplate === false ? "tab-complete" : "tab-chat";
-  tabs.select(tab);
-  showState("ready");
-  views[tab].focus();
-}
-
-function loadAgain() {
-  if (lastChoice) void loadModel(lastChoice);
-  else showPicker();
-}
-
-function loadOnCpu() {
-  picker.useCpu();
-  if (lastChoice) lastChoice = { ...lastChoice, options: { ...lastChoice.options, backend: "cpu" } };
-  loadAgain();
-}
-
-function focusPicker() {
-  byId("model-url", HTMLInputElement).focus();
-}
-
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") for (const view of allViews) if (view.isBusy()) view.stop();
+const log = createRequestLog();
+const offline = createOffline();
+const savings = createSavings();
+const seal = createSeal(log.tell);
+const rooms = createTabs(byId("rooms", HTMLElement), (id) => {
+  const tab = byId(id, HTMLButtonElement);
+  if (id === "tab-left") left.refresh();
+  if (id === "tab-bench") bench.refresh();
+  document.body.dataset.room = tab.getAttribute("aria-controls") ?? "";
+  const address = Object.keys(ADDRESSES).find((hash) => ADDRESSES[hash] === id);
+  if (address && location.hash !== address) history.replaceState(null, "", address === "#form" ? location.pathname + location.search : address);
 });
-byId("model-change", HTMLButtonElement).addEventListener("click", showPicker);
-back.addEventListener("click", backToWork);
-createSidePanels();
-showDeviceFacts();
-showState("empty");
+
+/**
+ * An engine that is ready: its requests are counted from here on, and its files are kept.
+ * @param {string} who
+ * @param {import("./tabmind.js").Engine} engine
+ */
+function welcome(who, engine) {
+  log.watch(who, engine);
+  seal.watch(who, engine);
+  const files = engine.networkRequests().map(({ url }) => url);
+  void offline.keep(files.filter((url) => url.includes("/pkg/")).flatMap(withThreads));
+}
+
+/**
+ * A page that is not isolated runs without threads, and is isolated by its service worker the next time: it then needs the modules with threads.
+ * @param {string} url
+ */
+function withThreads(url) {
+  return crossOriginIsolated ? [url] : [url, url.replace(/(?<=\/(?:worker|tabmind)-(?:simd|relaxed))(?=[._])/, "-threads")];
+}
+
+/** @param {import("./tabmind.js").Usage} usage */
+function onUse(usage) {
+  savings.add(usage);
+  log.tell();
+}
+
+createNetworkLine(log, () => rooms.select("tab-left"));
+const models = createModelRoom({ sealed: seal.isOn, onReady: welcome, onBusy: log.tell, onUse });
+createDeskRoom({
+  sealed: seal.isOn,
+  onReady: (engine) => {
+    log.pageIsReady();
+    welcome("desk", engine);
+  },
+  onUse,
+});
+const bench = createBenchRoom({ chosen: models.chosen, onReady: (engine) => log.watch("benchmark", engine) });
+const left = createLeftRoom({ log, offline, seal, savings });
+
+const open = () => rooms.select(ADDRESSES[location.hash] ?? "tab-form");
+addEventListener("hashchange", open);
+open();

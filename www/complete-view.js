@@ -9,9 +9,9 @@ import { followScroll } from "./scroll.js";
 /** @typedef {import("./tabmind.js").Engine} Engine */
 
 /**
- * @param {{ settings: ReturnType<typeof import("./settings.js").createSettings>, waysOut: Record<"choose" | "cpu" | "reload", () => void>, onBusy: () => void }} wiring
+ * @param {{ settings: ReturnType<typeof import("./settings.js").createSettings>, waysOut: Record<"choose" | "cpu" | "reload", () => void>, onBusy: () => void, onUse: (usage: import("./tabmind.js").Usage) => void }} wiring
  */
-export function createCompleteView({ settings, waysOut, onBusy }) {
+export function createCompleteView({ settings, waysOut, onBusy, onUse }) {
   const input = byId("complete-input", HTMLTextAreaElement);
   const story = byId("complete-story", HTMLElement);
   const [openingSpan, continuationSpan] = story.children;
@@ -76,6 +76,7 @@ export function createCompleteView({ settings, waysOut, onBusy }) {
     );
 
     running = null;
+    if (outcome.usage) onUse(outcome.usage);
     story.classList.remove("streaming");
     if (outcome.ending === "failed") {
       showError(errorSlot, outcome.error, "The text could not be continued", { ...waysOut, retry: () => void continueText(), shorten: write, "reset-settings": settings.reset });

@@ -3,13 +3,14 @@
  */
 import { byId, setFacts } from "./dom.js";
 import * as format from "./format.js";
+import { describeSeal } from "./seal.js";
 
 /** What can be told before any model is loaded. That WebGPU exists does not mean that it is fast: the engine decides and the model card says why. */
 export function showDeviceFacts() {
   const cores = navigator.hardwareConcurrency;
   setFacts(byId("device", HTMLElement), [
     ["WebGPU", "gpu" in navigator ? "offered by this browser" : "not offered by this browser, the CPU will be used"],
-    ["Threads", crossOriginIsolated ? `up to ${cores}` : "one, because this server does not isolate the page (COOP and COEP headers)"],
+    ["Threads", crossOriginIsolated ? `up to ${cores}` : "one: this host does not isolate the page. Once it is reloaded, its service worker does"],
   ]);
 }
 
@@ -34,10 +35,4 @@ export function showModelFacts(info, name) {
     ["Note", info.notes.join(" ")],
     ["Licence", info.license],
   ]);
-}
-
-/** @param {import("./tabmind.js").EngineInfo["sealed"]} sealed */
-function describeSeal(sealed) {
-  if (sealed === false) return "open";
-  return sealed === "csp" ? "sealed: the engine can ask for nothing but scripts of this site" : "sealed: no function that asks a network is left to the engine";
 }

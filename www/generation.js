@@ -8,7 +8,7 @@ import * as format from "./format.js";
 /**
  * @typedef {import("./tabmind.js").ChatChunk | import("./tabmind.js").CompletionChunk} Chunk
  * @typedef {{ tokens: number, firstTokenMs: number | null, tokensPerSecond: number | null, promptTokens: number | null, cachedTokens: number | null }} Stats
- * @typedef {{ text: string, ending: "stop" | "length" | "stopped" | "failed", error?: unknown }} Outcome
+ * @typedef {{ text: string, ending: "stop" | "length" | "stopped" | "failed", usage?: import("./tabmind.js").Usage, error?: unknown }} Outcome
  */
 
 export class Generation {
@@ -17,6 +17,8 @@ export class Generation {
   #startedAt = performance.now();
   #firstTokenAt = 0;
   #frame = 0;
+  /** @type {import("./tabmind.js").Usage | undefined} */
+  #usage;
   /** @type {Stats} */
   #stats = { tokens: 0, firstTokenMs: null, tokensPerSecond: null, promptTokens: null, cachedTokens: null };
   #onUpdate;
@@ -52,7 +54,8 @@ export class Generation {
     }
     cancelAnimationFrame(this.#frame);
     this.#publish();
-    return ending === "failed" ? { text: this.#text, ending, error } : { text: this.#text, ending };
+    const said = { text: this.#text, ending, ...(this.#usage && { usage: this.#usage }) };
+    return ending === "failed" ? { ...said, error } : said;
   }
 
   /**
@@ -80,6 +83,7 @@ export class Generation {
       });
     }
     if (chunk.usage) {
+      this.#usage = chunk.usage;
       this.#stats.tokens = chunk.usage.completion_tokens;
       this.#stats.promptTokens = chunk.usage.prompt_tokens;
       this.#stats.cachedTokens = chunk.usage.prompt_tokens_details?.cached_tokens ?? null;

@@ -1,2 +1,3 @@
-// What `tabmind.js` re-exports, by the package's public name.
+// What `tabmind.js` re-exports, by the package's public names.
 export * from "tabmind";
+export * from "tabmind/desk";

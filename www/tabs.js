@@ -2,9 +2,10 @@
 
 /**
  * @param {HTMLElement} list an element with role="tablist"
+ * @param {(id: string) => void} [onSelect]
  * @returns {{ select: (id: string) => void, selected: () => string }}
  */
-export function createTabs(list) {
+export function createTabs(list, onSelect) {
   const tabs = [...list.querySelectorAll('[role="tab"]')].filter((tab) => tab instanceof HTMLElement);
 
   /** @param {string} id */
@@ -16,6 +17,7 @@ export function createTabs(list) {
       const panel = document.getElementById(tab.getAttribute("aria-controls") ?? "");
       if (panel) panel.hidden = !chosen;
     }
+    onSelect?.(id);
   }
 
   list.addEventListener("click", (event) => {

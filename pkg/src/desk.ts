@@ -59,12 +59,6 @@ export const tasks: { readonly ticket: Task<Ticket>; readonly invoice: Task<Invo
   invoice: task<Invoice>("invoice", invoiceText),
 };
 
-/**
- * Where the model is: the same as `"embedded:desk"`, in the form in which bundlers see that the file is needed. It is
- * neither shipped nor fetched where nobody calls this.
- */
-export const modelUrl = (): URL => new URL("./models/desk.gguf", import.meta.url);
-
 function task<Form>(name: string, { system, schema }: TaskText): Task<Form> {
   return {
     system,

@@ -106,12 +106,18 @@ async function readPart(field: string, part: ModelPart, assets: LoadOptions["ass
     throw invalid(field, `expected a URL, File, Blob, ArrayBuffer or Uint8Array, found ${show(part)}`);
   }
   if (part.startsWith("hf:")) return part;
-  if (part.startsWith("embedded:")) return assetUrl(assets, `models/${part.slice("embedded:".length)}.gguf`);
+  if (part.startsWith("embedded:")) return embeddedUrl(part.slice("embedded:".length), assets);
   try {
     return new URL(part, document.baseURI).href;
   } catch (cause) {
     throw new TabmindError("invalid_request", `${field}: ${show(part)} is not a URL`, { cause });
   }
+}
+
+/** The literal form is the one that bundlers know: in a bundle the model lies where they put it. */
+function embeddedUrl(name: string, assets: LoadOptions["assets"]): string {
+  if (name === "desk" && assets === undefined) return new URL("./models/desk.gguf", import.meta.url).href;
+  return assetUrl(assets, `models/${name}.gguf`);
 }
 
 /**
@@ -146,8 +152,8 @@ const starters = new Map<string, string>();
 
 /** Starts the package's worker for one of its modules. */
 export function startWorker(assets: LoadOptions["assets"], build: BuildName): Worker {
-  if (assets === undefined && new URL(import.meta.url).origin === location.origin) return startOwnWorker(build);
-  const options: WorkerOptions = { type: "module", name: "tabmind" };
+  if (assets === undefined && !isFromElsewhere(new URL(import.meta.url))) return startOwnWorker(build);
+  const options: WorkerOptions = { type: "module", name: `tabmind-${build}` };
   const url = assetUrl(assets, `worker-${build}.js`);
   if (new URL(url).origin === location.origin) return new Worker(url, options);
   // A worker must come from the page's origin, but may import from any that allows it by CORS.
@@ -159,16 +165,21 @@ export function startWorker(assets: LoadOptions["assets"], build: BuildName): Wo
   return new Worker(starter, options);
 }
 
-/** Bundlers know exactly this form, in which everything is literal. */
+/** Whether a module comes from another origin. webpack writes a `file:` URL in place of `import.meta.url`: it is from here. */
+function isFromElsewhere({ protocol, origin }: URL): boolean {
+  return protocol !== "file:" && origin !== location.origin;
+}
+
+/** Bundlers know exactly this form, in which everything is literal; webpack also names the worker's file after `name`. */
 function startOwnWorker(build: BuildName): Worker {
   switch (build) {
     case "simd":
-      return new Worker(new URL("./worker-simd.js", import.meta.url), { type: "module", name: "tabmind" });
+      return new Worker(new URL("./worker-simd.js", import.meta.url), { type: "module", name: "tabmind-simd" });
     case "relaxed":
-      return new Worker(new URL("./worker-relaxed.js", import.meta.url), { type: "module", name: "tabmind" });
+      return new Worker(new URL("./worker-relaxed.js", import.meta.url), { type: "module", name: "tabmind-relaxed" });
     case "simd-threads":
-      return new Worker(new URL("./worker-simd-threads.js", import.meta.url), { type: "module", name: "tabmind" });
+      return new Worker(new URL("./worker-simd-threads.js", import.meta.url), { type: "module", name: "tabmind-simd-threads" });
     case "relaxed-threads":
-      return new Worker(new URL("./worker-relaxed-threads.js", import.meta.url), { type: "module", name: "tabmind" });
+      return new Worker(new URL("./worker-relaxed-threads.js", import.meta.url), { type: "module", name: "tabmind-relaxed-threads" });
   }
 }

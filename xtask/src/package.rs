@@ -1,4 +1,10 @@
-//! `cargo xtask package`: what is published, under `dist/`: the npm tarball, the site, the extension.
+//! `cargo xtask package`: what is published, under `dist/`: the npm tarball, the site, the extension, and what says where
+//! all that comes from.
+
+mod dependencies;
+mod notices;
+mod sbom;
+mod sums;
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +14,13 @@ use anyhow::{Context as _, Result, bail};
 use crate::args::Args;
 use crate::build::{self, Profile};
 use crate::shell::{self, progress};
+use crate::sizes;
 use crate::zip::Zip;
 
 /// What only serves the people who work on the page.
 const NOT_FOR_THE_SITE: &[&str] = &[".d.ts", "tsconfig.json", ".map"];
+/// What a module may weigh on the wire.
+const MAX_MODULE_BYTES: usize = 1_800_000;
 
 pub fn command(args: Args) -> Result<()> {
     args.finish()?;
@@ -21,9 +30,40 @@ pub fn command(args: Args) -> Result<()> {
         fs::remove_dir_all(&dist).with_context(|| format!("cannot empty {}", dist.display()))?;
     }
     fs::create_dir_all(&dist)?;
-    let mut made = vec![tarball(&dist)?, site(&dist)?];
-    made.extend(extension(&dist)?);
+    provenance(&dist)?;
+    let made = [
+        tarball(&dist)?,
+        site(&dist)?,
+        extension(&dist, "chrome", "extension")?,
+        extension(&dist, "firefox", "extension-firefox")?,
+    ];
+    let sums = sums::text(&dist)?;
+    fs::write(dist.join("SHA256SUMS"), sums)?;
     made.iter().for_each(|line| println!("{line}"));
+    check_sizes()
+}
+
+/// Refuses modules that take too long to arrive.
+fn check_sizes() -> Result<()> {
+    let sizes = sizes::measure(&build::dist_dir())?;
+    print!("{}", sizes::table(&sizes));
+    let heavy = sizes.iter().find(|size| size.name.ends_with(".wasm") && size.gzip > MAX_MODULE_BYTES);
+    match heavy {
+        Some(size) => {
+            bail!("{} has {} bytes compressed, and {MAX_MODULE_BYTES} are the limit", size.name, size.gzip)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Licences of what is in the modules, among the package's files and so in everything made of them; a bill of materials.
+fn provenance(dist: &Path) -> Result<()> {
+    progress("licences");
+    let linked = dependencies::linked()?;
+    fs::write(build::dist_dir().join("THIRD-PARTY-LICENSES.txt"), notices::text(&linked)?)?;
+    let manifest = fs::read_to_string(shell::root().join("pkg/package.json")).context("pkg/package.json")?;
+    let document = sbom::document(&serde_json::from_str(&manifest)?, &linked)?;
+    fs::write(dist.join("tabmind.cdx.json"), serde_json::to_string_pretty(&document)?)?;
     Ok(())
 }
 
@@ -54,21 +94,16 @@ fn site(dist: &Path) -> Result<String> {
     Ok(format!("dist/site: {} bytes", size_of(&site)?))
 }
 
-fn extension(dist: &Path) -> Result<Option<String>> {
-    let source = shell::root().join("extension");
-    if !source.join("manifest.json").is_file() {
-        progress("no extension/manifest.json, so no extension");
-        return Ok(None);
-    }
-    progress("extension");
-    let folder = dist.join("extension");
-    copy(&source, &folder)?;
-    copy(&build::dist_dir(), &folder.join("pkg"))?;
+/// For each browser a folder, to be loaded unpacked, and the zip that its store takes.
+fn extension(dist: &Path, browser: &str, name: &str) -> Result<String> {
+    progress(name);
+    let folder = dist.join(name);
+    shell::capture(shell::tool("extension.mjs").arg(&folder).args(["--browser", browser]))?;
     let mut zip = Zip::default();
     zip.add_folder(&folder)?;
     let bytes = zip.finish();
-    fs::write(dist.join("extension.zip"), &bytes)?;
-    Ok(Some(format!("dist/extension.zip: {} bytes", bytes.len())))
+    fs::write(dist.join(format!("{name}.zip")), &bytes)?;
+    Ok(format!("dist/{name}.zip: {} bytes", bytes.len()))
 }
 
 /// Copies a folder, less what [`NOT_FOR_THE_SITE`] names.

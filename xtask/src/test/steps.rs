@@ -29,6 +29,7 @@ pub fn all() -> Vec<Step> {
         step("TypeScript check", typescript_check),
         step("tools tests", tools_tests),
         step("browser tests", browser_tests),
+        step("packaging tests", packaging_tests),
     ]
 }
 
@@ -128,13 +129,19 @@ fn typescript_check(_: bool) -> Result<Count> {
 
 fn tools_tests(soak: bool) -> Result<Count> {
     setup::node()?;
-    node_tests("tools", &["tools", "www"], soak)
+    node_tests("tools", &["tools", "www", "extension"], soak)
 }
 
 fn browser_tests(soak: bool) -> Result<Count> {
     setup::chromium()?;
     build::build(Profile::Release)?;
     node_tests("browser", &["tests/browser"], soak)
+}
+
+fn packaging_tests(soak: bool) -> Result<Count> {
+    setup::chromium()?;
+    build::build(Profile::Release)?;
+    node_tests("packaging", &["tests/packaging"], soak)
 }
 
 /// Runs every `*.test.mjs` below the folders.
