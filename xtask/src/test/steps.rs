@@ -131,7 +131,8 @@ fn typescript_check(_: bool) -> Result<Count> {
 /// Undocumented exports and dead links are errors.
 fn api_reference(_: bool) -> Result<Count> {
     setup::node()?;
-    let arguments = ["run", "--silent", "reference", "--workspace", "tools", "--", "--out", "../target/reference"];
+    let arguments =
+        ["run", "--silent", "reference", "--workspace", "tools", "--", "--out", "../target/reference"];
     check("reference", shell::npm().args(arguments))
 }
 
