@@ -2,18 +2,22 @@
 //!
 //! - [`NaiveEngine`]: the kernels' naive twins on dequantised f32 weights, the oracle of the others.
 //! - [`CpuEngine`]: repacked weights, integer dot products, SIMD.
+//! - [`GpuEngine`]: WebGPU kernels, in a browser or on Vulkan.
 //!
 //! All implement the same ops and know nothing of any model.
 
 mod cpu;
+mod gpu;
 mod naive;
 
 #[cfg(target_arch = "wasm32")]
 pub use cpu::serve;
 pub use cpu::{BUILD, CpuEngine, cache_bytes_per_token, matrix_bytes, quantizes_cache};
+pub use gpu::{Adapter, GpuEngine, RunCost};
 pub use naive::NaiveEngine;
 
 use crate::error::Result;
+use crate::kernels::argmax::argmax;
 use crate::recording::{MatrixId, VectorId};
 
 /// Takes weights as they stream in, in any order.
@@ -80,6 +84,17 @@ pub trait Engine: WeightSink {
     /// What the engine's device fails with.
     async fn run(&mut self, batch: Batch<'_>) -> Result<()>;
 
+    /// Runs a batch of which the last token's logits alone are wanted, and chooses the likeliest token to follow it;
+    /// none if a logit is no finite number. An engine need not give out logits for that.
+    ///
+    /// # Errors
+    /// What the engine's device fails with.
+    async fn run_to_likeliest(&mut self, batch: Batch<'_>) -> Result<Option<u32>> {
+        self.run(batch).await?;
+        let logits = self.logits();
+        Ok(logits.iter().all(|logit| logit.is_finite()).then(|| argmax(logits)))
+    }
+
     /// Logits of the last run.
     fn logits(&mut self) -> &mut [f32];
 }
@@ -91,6 +106,8 @@ pub enum AnyEngine {
     Naive(NaiveEngine),
     /// SIMD on the CPU.
     Cpu(CpuEngine),
+    /// WebGPU.
+    Gpu(GpuEngine),
 }
 
 /// Calls the same method on whichever engine it is.
@@ -99,8 +116,35 @@ macro_rules! each {
         match $self {
             AnyEngine::Naive($engine) => $call,
             AnyEngine::Cpu($engine) => $call,
+            AnyEngine::Gpu($engine) => $call,
         }
     };
+}
+
+impl AnyEngine {
+    /// The GPU, if one executes.
+    pub fn adapter(&self) -> Option<&Adapter> {
+        match self {
+            AnyEngine::Gpu(engine) => Some(engine.adapter()),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => None,
+        }
+    }
+
+    /// What the last run cost on a GPU.
+    pub fn run_cost(&self) -> Option<RunCost> {
+        match self {
+            AnyEngine::Gpu(engine) => Some(engine.cost()),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => None,
+        }
+    }
+
+    /// Bytes of GPU memory.
+    pub fn gpu_bytes(&self) -> usize {
+        match self {
+            AnyEngine::Gpu(engine) => engine.allocated_bytes(),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => 0,
+        }
+    }
 }
 
 impl WeightSink for AnyEngine {
@@ -128,6 +172,10 @@ impl Engine for AnyEngine {
 
     async fn run(&mut self, batch: Batch<'_>) -> Result<()> {
         each!(self, engine => engine.run(batch).await)
+    }
+
+    async fn run_to_likeliest(&mut self, batch: Batch<'_>) -> Result<Option<u32>> {
+        each!(self, engine => engine.run_to_likeliest(batch).await)
     }
 
     fn logits(&mut self) -> &mut [f32] {

@@ -48,6 +48,15 @@ pub struct Generator<'a> {
     pub on_event: &'a mut dyn FnMut(Event),
 }
 
+/// What the network made of the tokens that ran last.
+#[derive(Default)]
+struct Next {
+    /// The likeliest token, where that is all that is asked for.
+    likeliest: Option<u32>,
+    /// Otherwise the logits.
+    logits: Vec<f32>,
+}
+
 /// What kind of answer is made.
 #[derive(Clone)]
 pub enum Kind<'a> {
@@ -160,19 +169,19 @@ impl<'g> Generator<'g> {
         let held = self.cache.begin(prompt, self.network)?;
         let mut pending = prompt.get(held..).unwrap_or_default().to_vec();
         let last = pending.len().saturating_sub(1);
-        let mut logits = Vec::new();
+        let mut next = Next::default();
         timings.prompt_tokens += pending.len();
         let prefill = Instant::now();
         let mut end = self.take_forced(&mut answer, &mut pending)?;
         if end.is_none() && !self.network.can_rewind() {
             // The next prompt may share this one and not the answer: a state is kept that stands between them.
             let rest = pending.split_off(last);
-            self.feed(&mut pending, &mut logits, pace).await?;
+            self.feed(&mut pending, &answer, &mut next, pace).await?;
             self.cache.park(self.network)?;
             pending = rest;
         }
         if end.is_none() {
-            self.feed(&mut pending, &mut logits, pace).await?;
+            self.feed(&mut pending, &answer, &mut next, pace).await?;
         }
         timings.prompt_ms += milliseconds(prefill);
         if answer.index == 0 {
@@ -185,29 +194,40 @@ impl<'g> Generator<'g> {
             }
             if !pending.is_empty() {
                 pace.breathe().await;
-                self.feed(&mut pending, &mut logits, pace).await?;
+                self.feed(&mut pending, &answer, &mut next, pace).await?;
             }
             self.cancel.check()?;
-            end = self.step(&mut answer, &mut logits, &mut pending)?;
+            end = self.step(&mut answer, &mut next, &mut pending)?;
         };
         timings.decode_ms += milliseconds(decode);
         answer.account(timings);
         Ok(answer.finish(finish_reason, self.on_event))
     }
 
-    /// Runs `pending`, which is emptied, after what the cache holds; `logits` becomes the last one's.
-    async fn feed(&mut self, pending: &mut Vec<u32>, logits: &mut Vec<f32>, pace: &mut Pace) -> Result<()> {
+    /// Runs `pending`, which is emptied, after what the cache holds; `next` becomes what `answer` needs of the last one.
+    async fn feed(
+        &mut self,
+        pending: &mut Vec<u32>,
+        answer: &Answer<'_>,
+        next: &mut Next,
+        pace: &mut Pace,
+    ) -> Result<()> {
         let mut chunk = FIRST_CHUNK;
         let mut rest = pending.as_slice();
         while !rest.is_empty() {
             self.cancel.check()?;
             let begun = Instant::now();
             let (now, later) = rest.split_at(rest.len().min(chunk));
+            let session = self.cache.active();
+            if later.is_empty() && answer.takes_likeliest() {
+                next.likeliest = Some(session.extend_to_likeliest(self.network, now).await?);
+                break;
+            }
             let first_logits = now.len() - usize::from(later.is_empty());
-            let last = self.cache.active().extend(self.network, now, first_logits).await?;
+            let last = session.extend(self.network, now, first_logits).await?;
             if later.is_empty() {
-                logits.clear();
-                logits.extend_from_slice(last);
+                next.logits.clear();
+                next.logits.extend_from_slice(last);
                 break;
             }
             rest = later;
@@ -228,10 +248,13 @@ impl<'g> Generator<'g> {
     fn step(
         &mut self,
         answer: &mut Answer<'_>,
-        logits: &mut [f32],
+        next: &mut Next,
         pending: &mut Vec<u32>,
     ) -> Result<Option<FinishReason>> {
-        let id = answer.draw(logits)?;
+        let id = match next.likeliest.take() {
+            Some(id) => id,
+            None => answer.draw(&mut next.logits)?,
+        };
         if answer.ends_with(id) {
             return Ok(Some(FinishReason::Stop));
         }

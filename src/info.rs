@@ -66,11 +66,9 @@ impl Info {
         info.context_length = network.context_length;
         info.trained_context_length = network.spec.context_length;
         info.vocab_size = network.spec.vocab;
-        info.backend = match backend {
-            Backend::Cpu => "cpu".into(),
-            Backend::Naive => "naive".into(),
-        };
+        info.backend = backend.name().into();
         info.backend_reason = reason.to_string();
+        info.adapter = network.adapter().map(str::to_string);
         info.threads = network.threads();
         info.has_chat_template = has_chat_template;
         info

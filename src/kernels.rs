@@ -5,6 +5,7 @@
 //! `heads`, `kv_heads`, `head_dim`, `experts`, `channels`; a weight matrix is `[rows, columns]`.
 
 pub mod activation;
+pub mod argmax;
 pub mod attention;
 pub mod delta_net;
 pub mod embed;

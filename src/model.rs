@@ -18,6 +18,7 @@ use crate::cancel::Cancel;
 use crate::chat::Prompter;
 use crate::constraint::Compiler;
 use crate::encoder::Encoder;
+use crate::engine::RunCost;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::files::ModelFiles;
 use crate::info::Info;
@@ -196,7 +197,7 @@ impl Model {
     /// # Errors
     /// As [`Model::load`], but for what only the weights can show; that a model does not fit is no error.
     pub async fn estimate(parts: &[Box<dyn Source>], options: &LoadOptions) -> Result<Estimate> {
-        options.backend()?;
+        let (backend, _) = options.backend()?;
         let gguf = ModelFiles::read(parts).await?.table;
         if let Some(spec) = EncoderSpec::read(&gguf)? {
             let cached = parts.iter().all(|part| part.is_cached());
@@ -212,7 +213,7 @@ impl Model {
             download_bytes: gguf.total_bytes,
             memory_bytes: draft.budget.with(context_length),
             context_length,
-            backend: "cpu".into(),
+            backend: backend.name().into(),
             cached: parts.iter().all(|part| part.is_cached()),
         })
     }
@@ -269,6 +270,22 @@ impl Model {
         Ok(Score { ids: ids.into_iter().skip(1).collect(), logprobs, perplexity: (-mean).exp() })
     }
 
+    /// What the last run cost on a GPU; `None` while a request runs, and on the CPU.
+    pub fn run_cost(&self) -> Option<RunCost> {
+        self.runner.try_lock().ok().and_then(|runner| match &*runner {
+            Runner::Decoder { network, .. } => network.run_cost(),
+            Runner::Encoder(_) => None,
+        })
+    }
+
+    /// Bytes of GPU memory; `None` while a request runs.
+    pub fn gpu_bytes(&self) -> Option<usize> {
+        self.runner.try_lock().ok().map(|runner| match &*runner {
+            Runner::Decoder { network, .. } => network.gpu_bytes(),
+            Runner::Encoder(_) => 0,
+        })
+    }
+
     /// Tokens of all conversations that need not be computed again; `None` while a request runs.
     pub fn cached_tokens(&self) -> Option<usize> {
         self.runner.try_lock().ok().map(|runner| match &*runner {
@@ -310,16 +327,15 @@ impl LoadOptions {
     /// The engine to use, and why.
     ///
     /// # Errors
-    /// `webgpu_unavailable`, `invalid_request` for options that nothing implements.
+    /// `invalid_request` for options that nothing implements.
     fn backend(&self) -> Result<(Backend, &'static str)> {
         use crate::request::BackendChoice;
         match self.backend {
-            Some(BackendChoice::Webgpu) => {
-                Err(Error::new(ErrorKind::WebgpuUnavailable, "this version has no WebGPU engine yet")
-                    .with_hint("Leave the backend option out, or set it to \"cpu\"."))
-            }
+            Some(BackendChoice::Webgpu) => Ok((Backend::Gpu, "asked for")),
             Some(BackendChoice::Cpu) => Ok((Backend::Cpu, "asked for")),
-            Some(BackendChoice::Auto) | None => Ok((Backend::Cpu, "this version has only the CPU engine")),
+            Some(BackendChoice::Auto) | None => {
+                Ok((Backend::Cpu, "WebGPU runs where it is asked for, until it is tuned"))
+            }
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::budget::{Budget, MEMORY_LIMIT};
 use crate::cancel::Cancel;
-use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, NaiveEngine, SequenceId};
-use crate::error::{Result, bail};
+use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, GpuEngine, NaiveEngine, RunCost, SequenceId};
+use crate::error::{Error, ErrorKind, Result, bail};
 use crate::forward;
 use crate::gguf::Gguf;
 use crate::recording::{Recording, RopeTable};
@@ -22,8 +22,21 @@ pub enum Backend {
     /// SIMD on the CPU.
     #[default]
     Cpu,
+    /// WebGPU.
+    Gpu,
     /// The oracle, for tests.
     Naive,
+}
+
+impl Backend {
+    /// The word of the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Cpu => "cpu",
+            Backend::Gpu => "webgpu",
+            Backend::Naive => "naive",
+        }
+    }
 }
 
 /// A loaded network.
@@ -140,7 +153,7 @@ impl Network {
     pub fn threads(&self) -> usize {
         match &self.engine {
             AnyEngine::Cpu(engine) => engine.threads(),
-            AnyEngine::Naive(_) => 1,
+            AnyEngine::Naive(_) | AnyEngine::Gpu(_) => 1,
         }
     }
 
@@ -178,6 +191,7 @@ impl Network {
         let can_rewind = recording.can_rewind();
         let mut engine = match backend {
             Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan, threads)?),
+            Backend::Gpu => AnyEngine::Gpu(GpuEngine::new(recording, &plan, spec.vocab).await?),
             Backend::Naive => AnyEngine::Naive(NaiveEngine::new(recording, &plan)),
         };
         let mut sink = Quantizer::new(&mut engine, gguf, &plan);
@@ -206,6 +220,21 @@ impl Network {
         self.engine.close(sequence);
     }
 
+    /// Name of the GPU, if one executes.
+    pub fn adapter(&self) -> Option<&str> {
+        self.engine.adapter().map(|adapter| adapter.name.as_str())
+    }
+
+    /// What the last run cost on a GPU.
+    pub fn run_cost(&self) -> Option<RunCost> {
+        self.engine.run_cost()
+    }
+
+    /// Bytes of GPU memory.
+    pub fn gpu_bytes(&self) -> usize {
+        self.engine.gpu_bytes()
+    }
+
     /// Whether a sequence can be cut back to any earlier position.
     pub fn can_rewind(&self) -> bool {
         self.can_rewind
@@ -222,6 +251,34 @@ impl Network {
         position: usize,
         first_logits: usize,
     ) -> Result<&mut [f32]> {
+        self.check(tokens, position)?;
+        self.engine.run(Batch { sequence, tokens, position, first_logits }).await?;
+        let logits = self.engine.logits();
+        if !logits.iter().all(|logit| logit.is_finite()) {
+            return Err(numeric_error(position));
+        }
+        Ok(logits)
+    }
+
+    /// Runs `tokens` at `position` and returns the likeliest token to follow them.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_to_likeliest(
+        &mut self,
+        sequence: SequenceId,
+        tokens: &[u32],
+        position: usize,
+    ) -> Result<u32> {
+        self.check(tokens, position)?;
+        let first_logits = tokens.len().saturating_sub(1);
+        let likeliest =
+            self.engine.run_to_likeliest(Batch { sequence, tokens, position, first_logits }).await?;
+        likeliest.ok_or_else(|| numeric_error(position))
+    }
+
+    /// That `tokens` can be run at `position`.
+    fn check(&self, tokens: &[u32], position: usize) -> Result<()> {
         if position + tokens.len() > self.context_length {
             bail!(
                 ContextOverflow,
@@ -233,13 +290,13 @@ impl Network {
         if let Some(&token) = tokens.iter().find(|&&token| token as usize >= self.spec.vocab) {
             bail!(InvalidRequest, "token id {token} is outside the vocabulary of {}", self.spec.vocab);
         }
-        self.engine.run(Batch { sequence, tokens, position, first_logits }).await?;
-        let logits = self.engine.logits();
-        if !logits.iter().all(|logit| logit.is_finite()) {
-            bail!(NumericError, "the model computed a logit that is no finite number at position {position}");
-        }
-        Ok(logits)
+        Ok(())
     }
+}
+
+fn numeric_error(position: usize) -> Error {
+    let message = format!("the model computed a logit that is no finite number at position {position}");
+    Error::new(ErrorKind::NumericError, message)
 }
 
 fn context(spec: &Spec, wanted: Option<usize>) -> Result<usize> {

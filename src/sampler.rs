@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use crate::kernels::argmax::argmax;
+
 /// How tokens are chosen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
@@ -61,6 +63,14 @@ impl Sampler {
         let penalises = sampling.repetition_penalty != 1.0;
         let counts = if penalises { prompt.iter().map(|&id| (id, 0)).collect() } else { HashMap::new() };
         Self { sampling, step: 0, counts, candidates: Vec::new() }
+    }
+
+    /// Whether every token will be the likeliest one, from logits as the network computed them.
+    pub fn is_plainly_greedy(&self) -> bool {
+        let Sampling { temperature, repetition_penalty, presence_penalty, frequency_penalty, .. } =
+            self.sampling;
+        let penalises = repetition_penalty != 1.0 || presence_penalty != 0.0 || frequency_penalty != 0.0;
+        temperature <= 0.0 && !penalises && self.sampling.logit_bias.is_empty()
     }
 
     /// Chooses the next token; `logits`, `[vocabulary]`, are changed in place.
@@ -141,17 +151,6 @@ fn pick(candidates: &[(u32, f32)], fraction: f64) -> u32 {
         }
     }
     candidates.last().map_or(0, |(id, _)| *id)
-}
-
-/// The id of the largest logit, the first of equals.
-pub fn argmax(logits: &[f32]) -> u32 {
-    let mut best = (0, f32::NEG_INFINITY);
-    for (id, &logit) in (0..).zip(logits) {
-        if logit > best.1 {
-            best = (id, logit);
-        }
-    }
-    best.0
 }
 
 /// A number in 0..1 from a seed and a counter: two rounds of splitmix64 (Steele, Lea and Flood, 2014).

@@ -78,20 +78,28 @@ impl Session {
         tokens: &[u32],
         first_logits: usize,
     ) -> Result<&'a mut [f32]> {
-        let position = self.tokens.len();
         let can_rewind = network.can_rewind();
-        match network.run(self.sequence, tokens, position, first_logits).await {
-            Ok(logits) => {
-                self.tokens.extend_from_slice(tokens);
-                Ok(logits)
-            }
-            Err(error) => {
-                if !can_rewind {
-                    // A recurrent state that stopped half-way belongs to no position: start afresh.
-                    self.tokens.clear();
-                }
-                Err(error)
-            }
+        let ran = network.run(self.sequence, tokens, self.tokens.len(), first_logits).await;
+        self.note(tokens, ran, can_rewind)
+    }
+
+    /// Runs `tokens` after those held; returns the likeliest token to follow.
+    ///
+    /// # Errors
+    /// As [`extend`](Self::extend).
+    pub async fn extend_to_likeliest(&mut self, network: &mut Network, tokens: &[u32]) -> Result<u32> {
+        let ran = network.run_to_likeliest(self.sequence, tokens, self.tokens.len()).await;
+        self.note(tokens, ran, network.can_rewind())
+    }
+
+    /// Takes note of tokens that ran, or failed to.
+    fn note<T>(&mut self, tokens: &[u32], ran: Result<T>, can_rewind: bool) -> Result<T> {
+        if ran.is_ok() {
+            self.tokens.extend_from_slice(tokens);
+        } else if !can_rewind {
+            // A recurrent state that stopped half-way belongs to no position: start afresh.
+            self.tokens.clear();
         }
+        ran
     }
 }

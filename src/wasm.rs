@@ -202,8 +202,17 @@ impl WasmModel {
     /// EngineStats JSON.
     pub fn stats(&self) -> String {
         let heap_bytes = core::arch::wasm32::memory_size(0) * 65536;
-        json!({ "heapBytes": heap_bytes, "gpuBytes": 0, "cachedTokens": self.model.cached_tokens() })
-            .to_string()
+        let cost = self.model.run_cost();
+        json!({
+            "heapBytes": heap_bytes,
+            "gpuBytes": self.model.gpu_bytes(),
+            "gpuDispatches": cost.map(|cost| cost.dispatches),
+            "gpuObjectsCreated": cost.map(|cost| cost.created),
+            "gpuBytesWritten": cost.map(|cost| cost.bytes_written),
+            "gpuBytesRead": cost.map(|cost| cost.bytes_read),
+            "cachedTokens": self.model.cached_tokens(),
+        })
+        .to_string()
     }
 
     /// Every request that the model's sources have made, as JSON.

@@ -277,7 +277,7 @@ fn masks_are_quick() {
             let before = constraint.timings().mask_ms;
             constraint.restrict(&mut logits, false).unwrap();
             masks.push(constraint.timings().mask_ms - before);
-            constraint.commit(tabmind::sampler::argmax(&logits)).unwrap();
+            constraint.commit(tabmind::kernels::argmax::argmax(&logits)).unwrap();
             constraint.forced().unwrap();
         }
     }

@@ -420,7 +420,7 @@ fn damaged_schemas_and_expressions_meet_no_panic() {
                 }
                 let mut logits: Vec<f32> = (0..264).map(|id| ((id * 37 + step * 11) % 101) as f32).collect();
                 constraint.restrict(&mut logits, false)?;
-                constraint.commit(tabmind::sampler::argmax(&logits))?;
+                constraint.commit(tabmind::kernels::argmax::argmax(&logits))?;
                 constraint.forced()?;
             }
             Ok(())

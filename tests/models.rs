@@ -1,6 +1,8 @@
 //! Whole models against an independent implementation: logits at every position, greedy ids, prefill against decode.
 
 mod common;
+#[path = "common/gpu.rs"]
+mod gpu;
 #[path = "common/tolerance.rs"]
 mod tolerance;
 
@@ -73,10 +75,12 @@ fn the_comparison_can_fail() {
     assert_eq!(distance(&[1.0, 2.0], &[1.0, 4.0]), (2.0, 1.0));
 }
 
-/// The two trained models: greedy ids and logits of a fixed text, for every variant, on both engines.
+/// The two trained models: greedy ids and logits of a fixed text, for every variant, on all engines.
 #[test]
 fn trained_models_follow_their_goldens() {
     let Some(root) = common::assets("goldens/models") else { return };
+    let all = [Backend::Naive, Backend::Cpu, Backend::Gpu];
+    let backends = if gpu::is_there() { &all[..] } else { &all[..2] };
     for (name, folder) in [("stories260K", "stories260K"), ("tinystories-656K", "tinystories-656K")] {
         let golden: Value =
             serde_json::from_slice(&std::fs::read(root.join(format!("{name}.json"))).unwrap()).unwrap();
@@ -88,9 +92,9 @@ fn trained_models_follow_their_goldens() {
             let exact = matches!(variant.as_str(), "f32" | "f16" | "bf16");
             let stable = expected["llama_cpp_check"]["matching_prefix"].as_u64().unwrap() as usize;
             let greedy_ids = ids(&expected["greedy_ids"]);
-            for backend in [Backend::Naive, Backend::Cpu] {
+            for &backend in backends {
                 let mut network = load(file, backend, None);
-                let count = if exact || backend == Backend::Naive { greedy_ids.len() } else { stable };
+                let count = if exact || backend != Backend::Cpu { greedy_ids.len() } else { stable };
                 let found = greedy(&mut network, &ids(&expected["prompt_ids"]), count);
                 assert_eq!(found, greedy_ids[..count], "{name} {variant} on {backend:?}");
                 if variant == "f32" {
@@ -115,7 +119,7 @@ fn check_architecture(folder: &Path, name: &str, backend: Backend) -> Result<(),
     let logits = prefill(&mut network, &prompt);
     let (max, mean) = distance(&logits, &expected);
     let quantised = golden["quant"].as_str().is_some_and(|quant| quant.starts_with('Q'));
-    let exact = !quantised || backend == Backend::Naive;
+    let exact = !quantised || backend != Backend::Cpu;
     let (max_allowed, mean_allowed) = match exact {
         true => (tolerance::F32_LOGITS, tolerance::F32_LOGITS),
         false => (tolerance::Q8_ACTIVATIONS_MAX, tolerance::Q8_ACTIVATIONS_MEAN),
@@ -161,4 +165,33 @@ fn every_architecture_on_the_naive_engine() {
 #[test]
 fn every_architecture_on_the_cpu_engine() {
     check_architectures(Backend::Cpu);
+}
+
+#[test]
+fn every_architecture_on_the_gpu_engine() {
+    if gpu::is_there() {
+        check_architectures(Backend::Gpu);
+    }
+}
+
+/// A token costs a fixed number of dispatches, creates nothing and writes little.
+#[test]
+fn a_token_on_the_gpu_costs_little() {
+    let Some(file) = common::assets("weights/stories260K/stories260K.gguf") else { return };
+    if !gpu::is_there() {
+        return;
+    }
+    let mut network = load(&file, Backend::Gpu, None);
+    let (layers, vocab) = (network.spec.layers.len(), network.spec.vocab);
+    let sequence = network.open(16).unwrap();
+    for (position, id) in [1, 403, 407].into_iter().enumerate() {
+        block_on(network.run_to_likeliest(sequence, &[id], position)).unwrap();
+        let cost = network.run_cost().unwrap();
+        assert!(cost.dispatches <= 6 * layers + 5, "{cost:?} for {layers} layers");
+        assert_eq!(cost.created, 0);
+        assert!(cost.bytes_written <= 256, "{cost:?}");
+        assert_eq!(cost.bytes_read, 4, "the id of the likeliest token");
+    }
+    block_on(network.run(sequence, &[5], 3, 0)).unwrap();
+    assert_eq!(network.run_cost().unwrap().bytes_read, 4 * vocab, "logits, where they are asked for");
 }

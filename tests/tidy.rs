@@ -74,6 +74,7 @@ fn each_library_has_one_door() {
     only_in("src", "tokenizers::", &["src/tokenizer/"]);
     only_in("src", "xxhash_rust", &["src/source/chunks.rs"]);
     only_in("src", "llguidance::", &["src/constraint/"]);
+    only_in("src", "wgpu::", &["src/engine/gpu"]);
     only_in("src", "half::", &["src/kernels/formats", "src/engine/cpu/matrix.rs"]);
     only_in("src", "core::arch", &["src/engine/cpu/simd", "src/engine/cpu/dot_", "src/wasm.rs"]);
 }

@@ -1,36 +1,31 @@
 /*
- * Pictures of the real page, for the README and for looking at.
+ * Pictures of the demo page, for the README and for looking at: each room, as somebody sees it who uses it.
  *
- *   node tools/screenshots.mjs <base URL> [--model URL] [--chat-model URL] [--out docs/screenshots] [--only desktop-light]
+ *   node tools/screenshots.mjs [--model URL] [--out docs/screenshots] [--only desktop-light]
  *
- * --model continues a story, --chat-model (which needs a chat template) holds a conversation; both default to what the server offers in models.json: its first model, and no conversation.
- * Every picture is of what the page really does; the one trick is that the picture of the loading card fetches its model through a slow server, because a small model would be there before the shutter.
+ * --model continues a story in the second room; the default is the first that the demo's server offers.
  */
 import { mkdir } from "node:fs/promises";
-import { createServer } from "node:http";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { launchChromium } from "./chromium.mjs";
+import { serve } from "./serve.mjs";
+import { demoFolders, knownModels } from "./site.mjs";
 
 const DEVICES = {
   desktop: { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1 },
-  phone: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
+  phone: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 1.5, hasTouch: true, isMobile: true },
 };
 const THEMES = /** @type {const} */ (["light", "dark"]);
 /** The same story in each picture, short enough to fit. */
 const SETTINGS = { temperature: "0.7", seed: "7", max_tokens: "120" };
-const QUESTION = "What does a key–value cache do?";
+/** A busy machine takes its time. */
+const PATIENCE_MS = 120_000;
 
-const { values: options, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { model: { type: "string" }, "chat-model": { type: "string" }, out: { type: "string", default: "docs/screenshots" }, only: { type: "string" } },
-});
-const base = positionals[0];
-if (!base) throw new Error("usage: node tools/screenshots.mjs <base URL> [--model URL] [--chat-model URL] [--out FOLDER] [--only DEVICE-THEME]");
-const model = options.model ?? (await firstOffer(base));
+const { values: options } = parseArgs({ options: { model: { type: "string" }, out: { type: "string", default: "docs/screenshots" }, only: { type: "string" } } });
 await mkdir(options.out, { recursive: true });
-
-const slow = await startSlowServer(model);
+const server = await serve({ folders: demoFolders, models: knownModels });
+const model = options.model ?? (await firstStory());
 const browser = await launchChromium();
 try {
   for (const [device, shape] of Object.entries(DEVICES)) {
@@ -45,7 +40,7 @@ try {
   }
 } finally {
   await browser.close();
-  slow.close();
+  await server.close();
 }
 
 /**
@@ -53,108 +48,51 @@ try {
  * @param {string} name
  */
 async function photograph(page, name) {
-  const shoot = async (/** @type {string} */ state) => {
-    const path = join(options.out, `${state}-${name}.png`);
+  page.setDefaultTimeout(PATIENCE_MS);
+  page.on("pageerror", (error) => console.error(`error in the page (${name}): ${error.message}`));
+  const shoot = async (/** @type {string} */ room) => {
+    const path = join(options.out, `${room}-${name}.png`);
+    // The pointer and the focus of the last click say nothing.
+    await page.mouse.move(0, 0);
+    await page.evaluate(() => document.activeElement instanceof HTMLElement && document.activeElement.blur());
     await page.screenshot({ path });
     console.log(path);
   };
-  page.on("pageerror", (error) => console.error(`error in the page (${name}): ${error.message}`));
+  const says = (/** @type {string} */ selector, /** @type {string} */ words) =>
+    page.waitForFunction(([at, what]) => document.querySelector(at)?.textContent?.includes(what), [selector, words]);
 
-  await page.goto(base);
-  await page.waitForLoadState("networkidle");
-  await shoot("empty");
+  await page.goto(server.url);
+  await says("#desk-status", "Read and filled");
+  await shoot("form");
 
-  await loadFrom(page, slow.url);
-  await page.waitForFunction(() => (document.querySelector("#loading progress")?.value ?? 0) > 0.35);
-  await shoot("loading");
-  await page.click("#loading-cancel");
+  await page.click("#tab-left");
+  await says("#left-explain", "opens without a network");
+  await page.fill("#savings-price", "0.6");
+  await shoot("left");
 
-  await loadFrom(page, new URL("index.html", base).href);
-  await page.waitForSelector(".error-card");
-  await page.evaluate(() => scrollTo(0, 0));
-  await page.locator(".error-card").scrollIntoViewIfNeeded();
-  await shoot("error");
+  await page.click("#tab-bench");
+  await page.click("#bench-run");
+  await says("#bench-status", "Measured");
+  await shoot("benchmark");
 
-  await loadFrom(page, model);
+  await page.click("#tab-model");
+  await shoot("models");
+  await page.fill("#model-url", model);
+  await page.press("#model-url", "Enter");
   await page.waitForSelector("#work:not([hidden])");
   await page.click("#tab-complete");
   await page.click("#complete-run");
   await page.waitForSelector("#complete-edit:enabled");
   await shoot("complete");
-
-  if (!options["chat-model"]) return;
-  await changeModel(page, options["chat-model"]);
-  await shoot("chat-empty");
-  await page.fill("#chat-input", QUESTION);
-  await page.press("#chat-input", "Enter");
-  await page.waitForFunction(() => (document.querySelector(".message-assistant .message-body")?.textContent?.length ?? 0) > 220 || !document.querySelector(".streaming"));
-  await shoot("chatting");
-  await page.waitForFunction(() => !document.querySelector(".streaming"));
-  await shoot("chat");
+  await page.click("#tab-tokens");
+  await page.click("#panel-tokens button[type=submit]");
+  await page.click("#tokens-list button:nth-child(5)");
+  await shoot("tokens");
 }
 
-/**
- * @param {import("playwright-core").Page} page
- * @param {string} url
- */
-async function loadFrom(page, url) {
-  await page.fill("#model-url", url);
-  await page.click("#url-form button");
-}
-
-/**
- * @param {import("playwright-core").Page} page
- * @param {string} url
- */
-async function changeModel(page, url) {
-  if (!(await page.locator("#model-panel").getAttribute("open").then((open) => open !== null))) await page.click("#model-panel summary");
-  await page.click("#model-change");
-  await loadFrom(page, url);
-  await page.waitForSelector("#work:not([hidden])");
-  await page.click("#tab-chat");
-}
-
-/**
- * The address of the first model in the server's list.
- * @param {string} from
- */
-async function firstOffer(from) {
-  const list = new URL("models.json", from);
-  const response = await fetch(list);
-  if (!response.ok) throw new Error(`${list} answers ${response.status}: name a model with --model`);
-  return new URL([(await response.json())[0].url].flat()[0], list).href;
-}
-
-/**
- * Serves one model at a few hundred kilobytes per second, to any origin. It knows byte ranges, for the engine reads the header first.
- * @param {string} source
- */
-async function startSlowServer(source) {
-  const response = /^https?:/.test(source) ? await fetch(source) : null;
-  const body = Buffer.from(response?.ok ? await response.arrayBuffer() : new ArrayBuffer(0));
-  const server = createServer(async (request, reply) => {
-    const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "");
-    const from = range ? Number(range[1]) : 0;
-    const to = range?.[2] ? Math.min(Number(range[2]) + 1, body.length) : body.length;
-    reply.writeHead(range ? 206 : 200, {
-      "access-control-allow-origin": "*",
-      "access-control-allow-headers": "*",
-      "access-control-expose-headers": "*",
-      "cross-origin-resource-policy": "cross-origin",
-      "accept-ranges": "bytes",
-      "content-length": to - from,
-      ...(range ? { "content-range": `bytes ${from}-${to - 1}/${body.length}` } : {}),
-    });
-    if (request.method !== "GET") return reply.end();
-    const step = Math.ceil(body.length / 40);
-    for (let at = from; at < to && !reply.destroyed; at += step) {
-      reply.write(body.subarray(at, Math.min(at + step, to)));
-      await new Promise((resume) => setTimeout(resume, 150));
-    }
-    reply.end();
-  });
-  await new Promise((listening) => server.listen(0, "127.0.0.1", () => listening(undefined)));
-  const address = server.address();
-  const port = typeof address === "object" ? address?.port : 0;
-  return { url: `http://127.0.0.1:${port}/slow.gguf`, close: () => server.close() };
+/** The address of the first model in the server's list that is not the page's own. */
+async function firstStory() {
+  const offers = await (await fetch(new URL("models.json", server.url))).json();
+  const offer = offers.find(({ name }) => !name.startsWith("desk")) ?? offers[0];
+  return [offer.url].flat()[0];
 }

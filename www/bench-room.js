@@ -19,7 +19,7 @@ export function createBenchRoom({ chosen, onReady }) {
   const status = el("p", { class: "note", id: "bench-status", role: "status" }, "It takes a few seconds for each back end.");
   const charts = el("div", { class: "charts", id: "bench-charts" });
   const problems = el("ul", { class: "note", id: "bench-problems" });
-  const text = el("pre", { id: "bench-report", tabindex: "0", "aria-label": "The figures as text" });
+  const text = el("pre", { id: "bench-report", tabindex: "0", role: "region", "aria-label": "The figures as text" });
   const results = el("section", { class: "card sheet-wide", "aria-label": "Figures" }, charts, problems, text, el("p", {}, copy));
   results.hidden = true;
   let report = "";

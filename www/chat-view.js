@@ -76,6 +76,40 @@ export function createChatView({ settings, waysOut, onBusy, onUse, goToComplete 
     return { node, body, note };
   }
 
+  /**
+   * Takes the last question and its answer away again.
+   * @returns {string} the question
+   */
+  function takeBack() {
+    messages.lastElementChild?.remove();
+    messages.lastElementChild?.remove();
+    turns.pop();
+    return turns.pop()?.content ?? "";
+  }
+
+  /** Both belong to the last answer only: what came before it is what it was an answer to. */
+  function regenerate() {
+    if (!running && turns.length > 0) void ask(takeBack());
+  }
+
+  function editQuestion() {
+    if (running || turns.length === 0) return;
+    input.value = takeBack();
+    showLastActions();
+    showState();
+    input.focus();
+  }
+
+  function showLastActions() {
+    for (const button of messages.querySelectorAll(".last-only")) button.remove();
+    const note = messages.lastElementChild?.querySelector(".message-note");
+    if (turns.length === 0 || !note) return;
+    note.querySelector("button")?.after(
+      el("button", { type: "button", class: "quiet small last-only", onclick: regenerate }, "Regenerate"),
+      el("button", { type: "button", class: "quiet small last-only", onclick: editQuestion }, "Edit question"),
+    );
+  }
+
   /** @param {string} question */
   async function ask(question) {
     const current = engine;
@@ -87,6 +121,7 @@ export function createChatView({ settings, waysOut, onBusy, onUse, goToComplete 
     const answer = addMessage("assistant", name);
     answer.node.classList.add("streaming");
     input.value = "";
+    for (const button of messages.querySelectorAll(".last-only")) button.remove();
 
     const generation = new Generation((text, numbers) => {
       if (running !== generation) return; // "New chat" has thrown this answer away
@@ -119,6 +154,7 @@ export function createChatView({ settings, waysOut, onBusy, onUse, goToComplete 
       answer.node.remove();
       if (!input.value) input.value = question;
       stats.textContent = "";
+      showLastActions();
     }
     if (outcome.ending === "failed") showError(errorSlot, outcome.error, "The answer failed", { ...waysOut, retry: () => void ask(input.value), "new-chat": clear, shorten: () => input.focus(), "reset-settings": settings.reset });
     status.textContent = outcome.ending === "failed" ? "" : `Answer complete. ${stats.textContent}`;
@@ -134,6 +170,7 @@ export function createChatView({ settings, waysOut, onBusy, onUse, goToComplete 
   function finish(answer, outcome) {
     const copy = el("button", { type: "button", class: "quiet small", onclick: () => void copyFrom(copy, outcome.text) }, "Copy");
     answer.note.append(copy, el("span", {}, describeEnding(outcome.ending)));
+    showLastActions();
   }
 
   function clear() {

@@ -1,6 +1,7 @@
 /*
  * Choosing a model: the list this server offers, an address, a file. Says what was chosen and loads nothing itself.
  */
+import { createCurated } from "./curated.js";
 import { byId, el } from "./dom.js";
 import * as format from "./format.js";
 import { createStoredModels } from "./stored-models.js";
@@ -59,6 +60,7 @@ export function createModelPicker({ onChoose, canChoose }) {
     chooseFiles(file.files);
     file.value = ""; // so that the same file can be chosen again after an error
   });
+  createCurated({ onChoose: (address, name) => choose(address, name) });
   createStoredModels({ onChoose: (address) => choose(address, format.fileName(address)) });
   listenForDrops(canChoose, chooseFiles);
   // A link may suggest a model, but only a click loads it: an address in a link must not be able to start a download.

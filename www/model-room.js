@@ -10,8 +10,11 @@ import { createModelPicker } from "./model-picker.js";
 import { createProgress } from "./progress.js";
 import { createSettings } from "./settings.js";
 import { createSidePanels } from "./side-panels.js";
+import { createStructuredView } from "./structured-view.js";
 import { createTabs } from "./tabs.js";
 import { load } from "./tabmind.js";
+import { createTokensView } from "./tokens-view.js";
+import { createToolsView } from "./tools-view.js";
 
 /** @typedef {import("./model-picker.js").Choice} Choice */
 
@@ -44,6 +47,9 @@ export function createModelRoom({ sealed, onReady, onBusy, onUse }) {
   const views = {
     "tab-chat": createChatView({ ...shared, goToComplete: () => tabs.select("tab-complete") }),
     "tab-complete": createCompleteView(shared),
+    "tab-structured": createStructuredView(shared),
+    "tab-tools": createToolsView(shared),
+    "tab-tokens": createTokensView(shared),
   };
   const allViews = Object.values(views);
 

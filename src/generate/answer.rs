@@ -52,6 +52,11 @@ impl<'a> Answer<'a> {
         self.writer.len()
     }
 
+    /// Whether the next token will be the likeliest one, and nobody looks at logits.
+    pub(super) fn takes_likeliest(&self) -> bool {
+        self.top_logprobs.is_none() && !self.guide.restricts() && self.sampler.is_plainly_greedy()
+    }
+
     /// Draws the next token from `logits`, of which those that must not follow are struck out.
     pub(super) fn draw(&mut self, logits: &mut [f32]) -> Result<u32> {
         let given = self.top_logprobs.map(|top| (top, logits.to_vec()));

@@ -54,6 +54,11 @@ impl Guide {
         Ok(Self { waiting, active: Active::Nothing, sections: 0, spent: ConstraintTimings::default() })
     }
 
+    /// Whether some tokens must not follow.
+    pub(super) fn restricts(&self) -> bool {
+        !matches!(self.active, Active::Nothing)
+    }
+
     /// Strikes out what must not follow.
     pub(super) fn restrict(&mut self, logits: &mut [f32], may_end: bool) -> Result<()> {
         self.active.constraint().map_or(Ok(()), |constraint| constraint.restrict(logits, may_end))

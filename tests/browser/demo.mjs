@@ -6,10 +6,7 @@ import { after, before } from "node:test";
 import { launchChromium } from "../../tools/chromium.mjs";
 import { serve } from "../../tools/serve.mjs";
 import { demoFolders } from "../../tools/site.mjs";
-import { dist, root } from "./harness.mjs";
-
-/** A model that does not need any test data: the page's own, as somebody would give its address. */
-const models = [join(root, "models")];
+import { dist } from "./harness.mjs";
 
 /**
  * @param {object} options
@@ -23,7 +20,7 @@ export function useDemo({ below = "/", isolated = true } = {}) {
     assert.ok(existsSync(join(dist, "models", "desk.gguf")), "pkg/dist is not built: run `cargo xtask build`");
     const folders = Object.fromEntries(Object.entries(demoFolders).map(([prefix, folder]) => [below + prefix.slice(1), folder]));
     demo.start = async (port = 0) => {
-      demo.site = await serve({ folders, models, isolated, port, handle: (request, response, path) => void demo.requests.push(`${request.method} ${path}`) });
+      demo.site = await serve({ folders, isolated, port, handle: (request, response, path) => void demo.requests.push(`${request.method} ${path}`) });
     };
     await demo.start();
     demo.url = new URL(below.slice(1), demo.site.url).href;
@@ -38,7 +35,7 @@ export function useDemo({ below = "/", isolated = true } = {}) {
   demo.visit = async (t, options = {}) => {
     const context = await demo.browser.newContext({ reducedMotion: "reduce", ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(60_000);
     const uncaught = [];
     page.on("pageerror", (error) => uncaught.push(error.stack ?? String(error)));
     page.on("console", (message) => message.type() === "error" && /Content Security Policy/u.test(message.text()) && uncaught.push(message.text()));
@@ -65,9 +62,10 @@ export const keptOffline = async (page) => {
 /** What stands in the form. */
 export const readForm = (page) => page.evaluate(() => JSON.parse(document.querySelector("#desk-json").textContent));
 
-/** Loads the model that the server offers, in the second room. */
+/** Loads the page's own model by its address, in the second room. */
 export async function loadModel(page) {
   await page.click("#tab-model");
-  await page.click("#model-list button");
+  await page.fill("#model-url", "pkg/models/desk.gguf");
+  await page.press("#model-url", "Enter");
   await page.waitForSelector("#work:not([hidden])");
 }

@@ -28,7 +28,10 @@ export type ModelPart = string | URL | Blob | ArrayBuffer | Uint8Array;
 
 /** Options of `load`. */
 export interface LoadOptions {
-  /** `"auto"` (default) takes what is faster for this model on this machine. */
+  /**
+   * `"auto"` (default) takes the CPU until the WebGPU engine is tuned; `"webgpu"` asks for that engine, and fails with
+   * `webgpu_unavailable` where the browser has no WebGPU.
+   */
   backend?: "auto" | "webgpu" | "cpu";
   /** Which wasm build of the CPU engine runs; for tests and measurements. `"auto"` (default) takes what the browser can do. */
   build?: "auto" | "simd" | "relaxed";
@@ -137,6 +140,16 @@ export interface EngineInfo {
 export interface EngineStats {
   /** Bytes of wasm memory, which never shrinks while the engine is open. */
   heapBytes: number;
+  /** Bytes of GPU memory that the engine asked for: 0 on the CPU; null while a call runs. */
+  gpuBytes: number | null;
+  /** Kernels that the last token or piece of a prompt took on the GPU; null on the CPU, and while a call runs, like the next three. */
+  gpuDispatches: number | null;
+  /** Buffers, bind groups and pipelines that were made for it. */
+  gpuObjectsCreated: number | null;
+  /** Bytes written to the GPU for it. */
+  gpuBytesWritten: number | null;
+  /** Bytes read back from the GPU for it. */
+  gpuBytesRead: number | null;
   /** Tokens of all conversations that are held, so that a call that begins alike need not compute them again; null while one runs. */
   cachedTokens: number | null;
   [counter: string]: number | null;

@@ -138,7 +138,7 @@ fn api_reference(_: bool) -> Result<Count> {
 
 fn tools_tests(soak: bool) -> Result<Count> {
     setup::node()?;
-    node_tests("tools", &["tools", "www"], soak)
+    node_tests("tools", &["tools", "www", "extension"], soak)
 }
 
 fn browser_tests(soak: bool) -> Result<Count> {

@@ -1,0 +1,240 @@
+//! The device: found, watched for errors, asked for buffers. Native and in a browser the same code.
+
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::error::{Error, ErrorKind, Result, bail};
+
+/// Uploads are handed over once this many bytes wait.
+const UPLOAD_BYTES: usize = 8 << 20;
+
+/// A GPU, or what passes for one.
+pub struct Device {
+    /// Creates.
+    pub wgpu: wgpu::Device,
+    /// Executes.
+    pub queue: wgpu::Queue,
+    /// What it is.
+    pub adapter: Adapter,
+    limits: wgpu::Limits,
+    fault: Arc<Mutex<Option<Error>>>,
+    /// Bytes written since the last submission.
+    waiting: usize,
+    /// Bytes of all buffers.
+    allocated: Cell<usize>,
+    /// Buffers, bind groups and pipelines made so far.
+    created: Cell<usize>,
+}
+
+/// What executes the kernels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adapter {
+    /// As the driver or the browser names it.
+    pub name: String,
+}
+
+fn unavailable(detail: impl Into<String>) -> Error {
+    Error::new(ErrorKind::WebgpuUnavailable, detail)
+        .with_hint("Leave the backend option out, or set it to \"cpu\".")
+}
+
+async fn request_adapter() -> Result<wgpu::Adapter> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let options = wgpu::RequestAdapterOptions {
+        power_preference: wgpu::PowerPreference::HighPerformance,
+        ..Default::default()
+    };
+    instance
+        .request_adapter(&options)
+        .await
+        .map_err(|error| unavailable(format!("no WebGPU adapter: {error}")))
+}
+
+impl Adapter {
+    /// The adapter that [`Device::open`] would use.
+    ///
+    /// # Errors
+    /// `webgpu_unavailable`
+    pub async fn find() -> Result<Self> {
+        Ok(Self::of(&request_adapter().await?.get_info()))
+    }
+
+    fn of(info: &wgpu::AdapterInfo) -> Self {
+        // Browsers tell little, some nothing.
+        let told = [&info.name, &info.driver].into_iter().find(|text| !text.is_empty());
+        Self { name: told.map_or_else(|| "unnamed".into(), Clone::clone) }
+    }
+}
+
+impl Device {
+    /// The device that suits best, with all that its adapter offers.
+    ///
+    /// # Errors
+    /// `webgpu_unavailable`
+    pub async fn open() -> Result<Self> {
+        let adapter = request_adapter().await?;
+        let limits = adapter.limits();
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("tabmind"),
+            required_limits: limits.clone(),
+            ..Default::default()
+        };
+        let (wgpu, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|error| unavailable(format!("the WebGPU adapter gives no device: {error}")))?;
+        let fault = Arc::new(Mutex::new(None));
+        let keep = |fault: &Arc<Mutex<Option<Error>>>| {
+            let fault = Arc::clone(fault);
+            move |error: Error| {
+                // The first one is the cause; what follows are consequences.
+                fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+        };
+        let on_error = keep(&fault);
+        wgpu.on_uncaptured_error(Arc::new(move |error| on_error(of_wgpu(&error))));
+        let on_lost = keep(&fault);
+        wgpu.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed || !message.is_empty() {
+                on_lost(lost(&message));
+            }
+        });
+        let adapter = Adapter::of(&adapter.get_info());
+        Ok(Self { wgpu, queue, adapter, limits, fault, waiting: 0, allocated: 0.into(), created: 0.into() })
+    }
+
+    /// Bytes that a kernel can be given as one buffer.
+    pub fn binding_bytes(&self) -> usize {
+        let limit = self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size);
+        usize::try_from(limit).unwrap_or(usize::MAX) & !255
+    }
+
+    /// Bytes of all buffers so far.
+    pub fn allocated(&self) -> usize {
+        self.allocated.get()
+    }
+
+    /// Buffers, bind groups and pipelines made so far.
+    pub fn created(&self) -> usize {
+        self.created.get()
+    }
+
+    /// Notes that one more was made.
+    pub fn count_created(&self) {
+        self.created.set(self.created.get() + 1);
+    }
+
+    /// `out_of_memory` unless `count`, how many times `bytes` fit into a binding, is at least one.
+    ///
+    /// # Errors
+    /// `out_of_memory`
+    pub fn check_fits(&self, count: usize, bytes: usize) -> Result<()> {
+        if count == 0 {
+            bail!(OutOfMemory, "the GPU binds {} bytes at once, {bytes} are needed", self.binding_bytes());
+        }
+        Ok(())
+    }
+
+    /// That `count` workgroups in one dimension of a dispatch are allowed.
+    ///
+    /// # Errors
+    /// `webgpu_unavailable`
+    pub fn check_workgroups(&self, label: &str, count: usize) -> Result<()> {
+        let most = self.limits.max_compute_workgroups_per_dimension;
+        if count > most as usize {
+            return Err(unavailable(format!(
+                "the kernel {label} needs {count} workgroups, the GPU allows {most}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// A zeroed storage buffer.
+    pub fn buffer(&self, label: &str, bytes: usize) -> wgpu::Buffer {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+        self.buffer_for(label, bytes, usage)
+    }
+
+    /// A zeroed buffer for `usage`.
+    pub fn buffer_for(&self, label: &str, bytes: usize, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        let size = bytes.next_multiple_of(16).max(16);
+        self.allocated.set(self.allocated.get() + size);
+        self.count_created();
+        self.wgpu.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: size as u64,
+            usage,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// Frees a buffer at once, not when the last reference is collected.
+    pub fn free(&self, buffer: &wgpu::Buffer) {
+        self.allocated.set(self.allocated.get().saturating_sub(usize::try_from(buffer.size()).unwrap_or(0)));
+        buffer.destroy();
+    }
+
+    /// Writes `bytes`, a multiple of four, and lets the GPU take them in now and then, so that few wait in memory.
+    pub fn write(&mut self, buffer: &wgpu::Buffer, offset: usize, bytes: &[u8]) {
+        self.queue.write_buffer(buffer, offset as u64, bytes);
+        self.waiting += bytes.len();
+        if self.waiting >= UPLOAD_BYTES {
+            self.queue.submit([]);
+            self.waiting = 0;
+        }
+    }
+
+    /// What the device failed with since it was opened.
+    ///
+    /// # Errors
+    /// `device_lost`, `out_of_memory`, `self_test_failed` for a kernel that the driver refuses
+    pub fn check(&self) -> Result<()> {
+        match &*self.fault.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the first `into.len()` floats of `staging`, a buffer that can be mapped, once the GPU has written them.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub async fn read(&self, staging: &wgpu::Buffer, into: &mut [f32]) -> Result<()> {
+        let bytes = size_of_val(into) as u64;
+        let (sender, receiver) = oneshot::channel();
+        staging.map_async(wgpu::MapMode::Read, ..bytes, move |outcome| {
+            // Nobody waits any longer if the call was dropped.
+            let _ = sender.send(outcome);
+        });
+        // In a browser the event loop does this.
+        let polled = self.wgpu.poll(wgpu::PollType::wait_indefinitely());
+        let outcome = receiver.await;
+        self.check()?;
+        if polled.is_err() || !matches!(outcome, Ok(Ok(()))) {
+            return Err(lost("results could not be read"));
+        }
+        let view = staging.get_mapped_range(..bytes).map_err(|error| lost(&error.to_string()))?;
+        into.copy_from_slice(bytemuck::cast_slice(&view));
+        drop(view);
+        staging.unmap();
+        Ok(())
+    }
+}
+
+fn lost(message: &str) -> Error {
+    Error::new(ErrorKind::DeviceLost, format!("the GPU is gone: {message}"))
+        .with_hint("Load the model again; with backend: \"cpu\" it needs no GPU.")
+}
+
+fn of_wgpu(error: &wgpu::Error) -> Error {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => Error::new(ErrorKind::OutOfMemory, "the GPU has no memory left")
+            .with_hint("Choose a smaller model or quantization, or a shorter context."),
+        wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. } => {
+            Error::new(ErrorKind::SelfTestFailed, format!("the GPU's driver refuses a kernel: {error}"))
+                .with_hint("Load the model with backend: \"cpu\".")
+        }
+    }
+}

@@ -1,0 +1,46 @@
+// y[t, c] = C[t, c] · Σ_j kernel[c, j] · (B · x)[t − taps + 1 + j, c]; twin: kernels/short_conv.rs.
+// One invocation per channel goes through the tokens in order. The host defines TAPS.
+
+struct Params {
+    // `[tokens, 3 · channels]`: B, C, x; in `acts`.
+    bcx: u32,
+    bcx_stride: u32,
+    // `[tokens, channels]` in `acts`.
+    y: u32,
+    y_stride: u32,
+    channels: u32,
+    // `[channels, TAPS]` in `vectors`.
+    kernel: u32,
+}
+
+@group(1) @binding(0) var<uniform> params: Params;
+// `[TAPS − 1, channels]`: the last products, oldest first.
+@group(2) @binding(0) var<storage, read_write> state: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let c = id.x;
+    if c >= params.channels {
+        return;
+    }
+    var seen: array<f32, TAPS>;
+    for (var j = 1u; j < TAPS; j++) {
+        seen[j] = state[(j - 1u) * params.channels + c];
+    }
+    for (var t = 0u; t < run.tokens; t++) {
+        let at = params.bcx + t * params.bcx_stride + c;
+        var sum = 0.0;
+        for (var j = 0u; j < TAPS; j++) {
+            if j + 1u < TAPS {
+                seen[j] = seen[j + 1u];
+            } else {
+                seen[j] = acts[at] * acts[at + 2u * params.channels];
+            }
+            sum += vectors[params.kernel + c * TAPS + j] * seen[j];
+        }
+        acts[params.y + t * params.y_stride + c] = acts[at + params.channels] * sum;
+    }
+    for (var j = 1u; j < TAPS; j++) {
+        state[(j - 1u) * params.channels + c] = seen[j];
+    }
+}

@@ -1,0 +1,104 @@
+// The WebGPU engine in a browser: golden ids, what it says of itself, and what it keeps in memory.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { tinyModel, writeGguf } from "./gguf-writer.mjs";
+import { assertError, assets, soak, useHarness, withoutAssets } from "./harness.mjs";
+
+const harness = useHarness();
+
+/** Ids that are compared; a software adapter takes its time. */
+const compared = soak ? Infinity : 64;
+
+const models = {
+  stories260K: { f32: "stories260K", q8_0: "stories260K-q8_0", q4_0: "stories260K-q4_0" },
+  "tinystories-656K": Object.fromEntries(
+    ["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"].map((format) => [format, `tinystories-656K-${format}`]),
+  ),
+};
+
+for (const [model, variants] of Object.entries(models)) {
+  for (const [format, file] of Object.entries(variants)) {
+    test(`${file} on WebGPU: greedy ids are the golden ids`, { skip: withoutAssets }, async (t) => {
+      const golden = JSON.parse(readFileSync(join(assets, "goldens", "models", `${model}.json`), "utf8")).variants[format];
+      const expected = golden.greedy_ids.slice(0, compared);
+      const page = await harness.page(t);
+      const { ids, info, stats } = await page.evaluate(
+        async ({ url, prompt, max_tokens }) => {
+          const engine = await window.tabmind.load(url, { cache: "none", backend: "webgpu" });
+          const params = { prompt, max_tokens, temperature: 0, ignore_eos: true, return_token_ids: true };
+          const { choices } = await engine.completions.create(params);
+          const result = { ids: choices[0].token_ids, info: engine.info, stats: await engine.stats() };
+          await engine.close();
+          return result;
+        },
+        { url: `/weights/${model}/${file}.gguf`, prompt: golden.prompt_ids, max_tokens: expected.length },
+      );
+      assert.deepEqual(ids, expected);
+      assert.equal(info.backend, "webgpu");
+      assert.equal(info.backendReason, "asked for");
+      assert.ok(stats.gpuBytes > 0, "weights are in GPU memory");
+      assert.equal(stats.gpuObjectsCreated, 0, "a token makes nothing");
+      assert.ok(stats.gpuDispatches > 10 && stats.gpuBytesWritten <= 256, JSON.stringify(stats));
+      assert.equal(stats.gpuBytesRead, 4, "a greedy token reads its id back");
+      t.diagnostic(`${info.adapter}: ${stats.gpuBytes} bytes`);
+    });
+  }
+}
+
+test("log-probabilities on WebGPU are those of the CPU on plain weights", { skip: withoutAssets }, async (t) => {
+  const page = await harness.page(t);
+  const [cpu, gpu] = await page.evaluate(async (url) => {
+    const scores = [];
+    for (const backend of ["cpu", "webgpu"]) {
+      const engine = await window.tabmind.load(url, { cache: "none", backend });
+      scores.push((await engine.score("Once upon a time there was a little girl named Lily.")).logprobs);
+      await engine.close();
+    }
+    return scores;
+  }, "/weights/stories260K/stories260K.gguf");
+  const largest = Math.max(...cpu.map((logprob, index) => Math.abs(logprob - gpu[index])));
+  assert.ok(largest < 2e-3, `log-probabilities differ by ${largest}`);
+  assert.ok(cpu.length > 10 && cpu.length === gpu.length);
+});
+
+test("without WebGPU the error says so, and the CPU works", async (t) => {
+  const model = harness.made("tiny.gguf", writeGguf(tinyModel({})));
+  const page = await harness.page(t);
+  const outcomes = await page.evaluate(async (url) => {
+    // The engine runs in a worker: there WebGPU is taken away before the package's own code begins.
+    const OriginalWorker = window.Worker;
+    window.Worker = class extends OriginalWorker {
+      constructor(script, options) {
+        const module = (text) => JSON.stringify(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+        const without = module('Object.defineProperty(self.navigator, "gpu", { value: undefined });');
+        super(JSON.parse(module(`import ${without}; import ${JSON.stringify(String(script))};`)), options);
+      }
+    };
+    const load = (backend) =>
+      window.tabmind.load(url, { cache: "none", backend }).then(
+        (engine) => ({ value: engine.info.backend }),
+        (error) => ({ error: { name: error.name, code: error.code, message: error.message, isTabmindError: error instanceof window.tabmind.TabmindError } }),
+      );
+    return [await load("webgpu"), await load("cpu")];
+  }, new URL(model, harness.site.url).href);
+  assertError(outcomes[0], "webgpu_unavailable", /adapter/u);
+  assert.deepEqual(outcomes[1], { value: "cpu" });
+});
+
+test("weights on the GPU do not stay in the wasm heap", async (t) => {
+  // 0.5 GB in the soak run, else 115 MB.
+  const bytes = writeGguf(tinyModel({ dim: soak ? 1024 : 512, blocks: 12 }));
+  const model = harness.made("large.gguf", bytes);
+  const page = await harness.page(t);
+  const stats = await page.evaluate(async (url) => {
+    const engine = await window.tabmind.load(url, { cache: "none", backend: "webgpu", contextLength: 64 });
+    const result = await engine.stats();
+    await engine.close();
+    return result;
+  }, model);
+  t.diagnostic(`${bytes.length} bytes of file: heap ${stats.heapBytes}, GPU ${stats.gpuBytes}`);
+  assert.ok(stats.gpuBytes > bytes.length, "the weights are on the GPU");
+  assert.ok(stats.heapBytes < 64 * 2 ** 20, `the heap has ${stats.heapBytes} bytes`);
+});
