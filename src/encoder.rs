@@ -9,7 +9,8 @@
 use crate::cancel::Cancel;
 use crate::error::{Result, bail};
 use crate::kernels::activation::{Activation, softmax};
-use crate::spec::{EncoderSpec, Pooling};
+use crate::pool::Pool;
+use crate::spec::EncoderSpec;
 use crate::task::Pace;
 
 /// A matrix `[rows, columns]` with a bias `[rows]`.
@@ -101,14 +102,9 @@ impl Encoder {
             self.layer(layer, &mut h);
             pace.breathe().await;
         }
-        let mut vector = self.pool(&h);
-        let length = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
-        if !length.is_normal() {
-            bail!(NumericError, "the model computed a vector of length {length}");
-        }
-        #[allow(clippy::cast_possible_truncation, reason = "summed in f64, returned as f32")]
-        vector.iter_mut().for_each(|v| *v = (f64::from(*v) / length) as f32);
-        Ok(vector)
+        let mut pool = Pool::new(self.spec.pooling, self.spec.hidden);
+        pool.add(&h);
+        pool.finish()
     }
 
     /// `[tokens, hidden]`
@@ -156,22 +152,6 @@ impl Encoder {
             }
         }
         mixed
-    }
-
-    #[allow(clippy::cast_precision_loss, reason = "counts are small")]
-    fn pool(&self, h: &[f32]) -> Vec<f32> {
-        let hidden = self.spec.hidden;
-        match self.spec.pooling {
-            Pooling::First => h[..hidden].to_vec(),
-            Pooling::Last => h[h.len() - hidden..].to_vec(),
-            Pooling::Mean => {
-                let count = (h.len() / hidden) as f32;
-                let mut mean = vec![0.0; hidden];
-                h.chunks_exact(hidden).for_each(|token| add(&mut mean, token));
-                mean.iter_mut().for_each(|v| *v /= count);
-                mean
-            }
-        }
     }
 }
 

@@ -18,7 +18,7 @@ pub use naive::NaiveEngine;
 
 use crate::error::Result;
 use crate::kernels::argmax::argmax;
-use crate::recording::{MatrixId, VectorId};
+use crate::recording::{MatrixId, VectorId, View};
 
 /// Takes weights as they stream in, in any order.
 pub trait WeightSink {
@@ -97,6 +97,13 @@ pub trait Engine: WeightSink {
 
     /// Logits of the last run.
     fn logits(&mut self) -> &mut [f32];
+
+    /// Columns `x` of an activation buffer as the last run left it, `[tokens, width]`. The run wanted no logits and was of
+    /// no more tokens than a piece of a prompt.
+    ///
+    /// # Errors
+    /// What the engine's device fails with.
+    async fn read(&mut self, x: View) -> Result<Vec<f32>>;
 }
 
 /// The engine that a model runs on.
@@ -180,5 +187,9 @@ impl Engine for AnyEngine {
 
     fn logits(&mut self) -> &mut [f32] {
         each!(self, engine => engine.logits())
+    }
+
+    async fn read(&mut self, x: View) -> Result<Vec<f32>> {
+        each!(self, engine => engine.read(x).await)
     }
 }

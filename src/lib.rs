@@ -25,7 +25,9 @@ pub mod budget;
 pub mod encoder;
 pub mod engine;
 pub mod network;
+mod pool;
 pub mod prefix_cache;
+mod readout;
 pub mod session;
 
 pub mod constraint;

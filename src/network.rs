@@ -6,6 +6,7 @@ use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, GpuEngine, NaiveEngine,
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::forward;
 use crate::gguf::Gguf;
+use crate::readout::Readout;
 use crate::recording::{Recording, RopeTable};
 use crate::source::Source;
 use crate::spec::{RopeFactors, RopeSpec, Spec};
@@ -48,6 +49,7 @@ pub struct Network {
     /// Room for conversations that wait.
     pub parking: Parking,
     engine: AnyEngine,
+    readout: Readout,
     can_rewind: bool,
 }
 
@@ -189,14 +191,16 @@ impl Network {
     ) -> Result<Self> {
         let Blueprint { spec, context_length, plan, recording, threads, parking } = blueprint;
         let can_rewind = recording.can_rewind();
+        let mut readout = Readout::new(&recording);
         let mut engine = match backend {
             Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan, threads)?),
             Backend::Gpu => AnyEngine::Gpu(GpuEngine::new(recording, &plan, spec.vocab).await?),
             Backend::Naive => AnyEngine::Naive(NaiveEngine::new(recording, &plan)),
         };
-        let mut sink = Quantizer::new(&mut engine, gguf, &plan);
+        let mut listener = readout.listening(&mut engine);
+        let mut sink = Quantizer::new(&mut listener, gguf, &plan);
         weights::stream(gguf, parts, &plan, &mut sink, cancel, on_bytes).await?;
-        Ok(Self { spec, context_length, parking, engine, can_rewind })
+        Ok(Self { spec, context_length, parking, engine, readout, can_rewind })
     }
 
     /// Caches for a sequence of at most `tokens` tokens.
@@ -291,6 +295,16 @@ impl Network {
             bail!(InvalidRequest, "token id {token} is outside the vocabulary of {}", self.spec.vocab);
         }
         Ok(())
+    }
+
+    /// What the tokens of the last run, a piece of a prompt without logits, have become after the final norm: `[tokens, hidden]`.
+    ///
+    /// # Errors
+    /// What the engine's device fails with.
+    pub async fn hidden(&mut self) -> Result<Vec<f32>> {
+        let mut rows = self.engine.read(self.readout.stream).await?;
+        self.readout.norm(&mut rows);
+        Ok(rows)
     }
 }
 

@@ -80,7 +80,9 @@ impl PrefixCache {
     /// # Errors
     /// What the engine's device fails with; the cache stays usable.
     pub fn begin_anew(&mut self, network: &mut Network) -> Result<()> {
-        self.park(network)?;
+        if self.prompt > 0 {
+            self.park(network)?;
+        }
         self.prompt = 0;
         self.active.truncate(0);
         Ok(())

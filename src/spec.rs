@@ -53,6 +53,8 @@ pub struct Spec {
     pub layers: Vec<LayerSpec>,
     /// Rotary embeddings in use; layers refer to them by index.
     pub ropes: Vec<RopeSpec>,
+    /// How a text's vector follows from those of its tokens; `None` for models that give texts a rank instead.
+    pub pooling: Option<Pooling>,
 }
 
 /// One layer.

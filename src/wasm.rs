@@ -167,6 +167,21 @@ impl WasmModel {
         tokenize().map_err(thrown)
     }
 
+    /// Ids of a text, each followed by where in the text its token begins and ends, in units of UTF-16.
+    #[wasm_bindgen(js_name = tokenizeWithOffsets)]
+    pub fn tokenize_with_offsets(&self, text: &str, options: &str) -> Result<Vec<u32>, JsValue> {
+        let tokenize = || {
+            let TokenizeOptions { add_special, parse_special } = parse(options)?;
+            let options = EncodeOptions { add_special, parse_special };
+            let tokens = self.model.tokenizer().encode_with_spans(text, options)?;
+            let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+            let spans = tokens.utf16_spans(text);
+            let triples = tokens.ids.iter().zip(spans);
+            Ok(triples.flat_map(|(&id, span)| [id, place(span.start), place(span.end)]).collect())
+        };
+        tokenize().map_err(thrown)
+    }
+
     /// Text of ids.
     pub fn detokenize(&self, ids: &[u32]) -> Result<String, JsValue> {
         self.model.detokenize(ids).map_err(thrown)

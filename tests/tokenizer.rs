@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 
 use common::assets;
@@ -519,6 +520,128 @@ fn gemma4_style_bpe() {
     let gemma = Tokenizer::from_gguf(&meta).unwrap();
     assert_eq!(gemma.encode("ab ab\n\né", WHOLE).unwrap(), [0, 6, 8, 9, 2, 3]);
     assert_eq!(gemma.decode(&[6, 8, 9, 2, 3], true), "ab ab\n\né");
+}
+
+// ---- places --------------------------------------------------------------------------------------------------
+
+/// Where tokens are that make up the text byte by byte, `early` bytes of the first being none of it.
+fn expected_spans(tokenizer: &Tokenizer, ids: &[u32], text: &str, early: usize) -> Vec<Range<usize>> {
+    let mut next = 0;
+    ids.iter()
+        .map(|&id| {
+            let (start, end) = (next, next + tokenizer.token_bytes(id).len());
+            next = end;
+            let (start, end) = (start.saturating_sub(early), end.saturating_sub(early));
+            if start == end {
+                start..end
+            } else {
+                text.floor_char_boundary(start)..text.ceil_char_boundary(end)
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn tokens_are_where_their_bytes_are() {
+    for (name, tokenizer) in tokenizers() {
+        let byte_level = matches!(name, "gpt-2" | "deepseek-coder" | "falcon");
+        let prefixed = matches!(name, "llama-spm" | "phi-3");
+        proptest!(cases(200), |(text in texts(), parse_special: bool, add_special: bool)| {
+            let options = EncodeOptions { add_special, parse_special };
+            let tokens = tokenizer.encode_with_spans(&text, options).unwrap();
+            prop_assert_eq!(&tokens.ids, &tokenizer.encode(&text, options).unwrap());
+            prop_assert_eq!(tokens.spans.len(), tokens.ids.len());
+            for span in &tokens.spans {
+                prop_assert!(text.get(span.clone()).is_some(), "{}: {:?} is no piece of {:?}", name, span, text);
+            }
+            prop_assert!(tokens.spans.is_sorted_by_key(|span| span.start), "{}: {:?}", name, tokens.spans);
+            let utf16: Vec<u16> = text.encode_utf16().collect();
+            for (span, units) in tokens.spans.iter().zip(tokens.utf16_spans(&text)) {
+                prop_assert_eq!(String::from_utf16(&utf16[units]).unwrap(), &text[span.clone()]);
+            }
+            // Signs for a space, and those in front after special tokens, are not told apart from the text's own.
+            if (byte_level || prefixed && !text.contains(['\u{2581}', '<']) && !parse_special) && !add_special {
+                let early = usize::from(prefixed);
+                prop_assert_eq!(&tokens.spans, &expected_spans(&tokenizer, &tokens.ids, &text, early), "{}", name);
+            }
+        });
+    }
+}
+
+/// `span` without the white space at its ends.
+fn trimmed(text: &str, span: &Range<usize>) -> Range<usize> {
+    let piece = &text[span.clone()];
+    let start = span.start + piece.len() - piece.trim_start().len();
+    start..start + piece.trim().len()
+}
+
+/// Rules of a GGUF file, which are ours, against those of `tokenizer.json`, which are the library's. Some of its files
+/// leave white space out of the places.
+#[test]
+fn places_agree_with_the_library() {
+    let vocabulary = |name: &str| assets(&format!("vocab/ggml-vocab-{name}.gguf")).map(|path| gguf(&path));
+    let pairs = [
+        ("qwen3", vocabulary("qwen2.rebuilt"), "tokenizer.rebuilt.json"),
+        ("llama3", vocabulary("llama-bpe.rebuilt"), "tokenizer.rebuilt.json"),
+        ("phi-3-mini", vocabulary("phi-3"), "tokenizer.json"),
+    ];
+    for (name, ours, file) in pairs {
+        let (Some(ours), Some(theirs)) = (ours, from_json(&format!("tokenizers/{name}"), file)) else {
+            continue;
+        };
+        let golden = read_json(&assets(&format!("goldens/tokenizers/{name}.json")).unwrap());
+        let mut suite = Suite::new(format!("places/{name}"));
+        for case in golden["cases"].as_array().unwrap() {
+            let text = case["text"].as_str().unwrap();
+            let [ours, theirs] = [&ours, &theirs].map(|t| t.encode_with_spans(text, PLAIN).unwrap());
+            if ours.ids == theirs.ids {
+                // A space that is put in front is nowhere to us, and a part of the first character to the library.
+                let skipped = usize::from(ours.spans.first() == Some(&(0..0)));
+                let [ours, theirs] = [ours, theirs].map(|t| {
+                    t.spans.iter().skip(skipped).map(|span| trimmed(text, span)).collect::<Vec<_>>()
+                });
+                suite.check(text, &ours, &theirs);
+            }
+        }
+        suite.finish();
+    }
+}
+
+#[test]
+fn places_of_what_is_rewritten_or_left_out() {
+    let spans = |tokenizer: &Tokenizer, text: &str, options| {
+        let tokens = tokenizer.encode_with_spans(text, options).unwrap();
+        tokens.ids.into_iter().zip(tokens.spans).collect::<Vec<_>>()
+    };
+    let spm = small_spm(&[]).unwrap();
+    assert_eq!(spans(&spm, "ab", WHOLE), [(1, 0..0), (7, 0..2)]);
+    assert_eq!(spans(&spm, "ab</s>ab", PARSED), [(7, 0..2), (2, 2..6), (7, 6..8)]);
+    assert_eq!(
+        spans(&spm, "abéüab", PLAIN),
+        [(7, 0..2), (0, 2..6), (6, 6..8)],
+        "a run of unknown characters"
+    );
+    // "x" is not in the vocabulary, and there is no unknown token: it is left out.
+    let bpe = small_bpe(&[]).unwrap();
+    assert_eq!(spans(&bpe, "xab ab", PLAIN), [(2, 1..3), (4, 3..6)]);
+    assert_eq!(spans(&bpe, "ab<|im_end|>ab", PARSED), [(2, 0..2), (5, 2..12), (2, 12..14)]);
+    if let Some(path) = assets("vocab/ggml-vocab-bert-bge.gguf") {
+        let bert = gguf(&path);
+        let text = "Été, naïve!";
+        let found: Vec<&str> = spans(&bert, text, WHOLE).into_iter().map(|(_, span)| &text[span]).collect();
+        assert_eq!(
+            found.concat(),
+            "Été,naïve!",
+            "without accents and capitals, but where they are: {found:?}"
+        );
+    }
+    if let Some(dir) = assets("tokenizers/t5-small") {
+        let t5 = Tokenizer::from_gguf(&t5_metadata(&dir)).unwrap();
+        let text = "  One e\u{301}t\u{e9},  two ﬁsh ";
+        let found: Vec<&str> = spans(&t5, text, WHOLE).into_iter().map(|(_, span)| &text[span]).collect();
+        let words: String = found.concat().split_whitespace().collect();
+        assert_eq!(words, "Onee\u{301}t\u{e9},twoﬁsh", "composed, but where they are: {found:?}");
+    }
 }
 
 // ---- any input -----------------------------------------------------------------------------------------------

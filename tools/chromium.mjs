@@ -41,12 +41,32 @@ function isExecutable(path) {
   }
 }
 
+const missing = "no Chromium found: install one, or set CHROMIUM to its path";
+
 /** A headless Chromium through playwright-core; `args` are further flags. */
 export async function launchChromium({ args = [], ...options } = {}) {
   const executablePath = findChromium();
-  if (!executablePath) throw new Error("no Chromium found: install one, or set CHROMIUM to its path");
+  if (!executablePath) throw new Error(missing);
   const { chromium } = await import("playwright-core");
   return chromium.launch({ executablePath, headless: true, args: [...flags, ...args], ...options });
+}
+
+/**
+ * A headless Chromium with an unpacked extension. Extensions live in profiles, so it has a fresh one at `profile`.
+ * @param {{ folder: string, profile: string }} paths
+ */
+export async function launchWithExtension({ folder, profile }) {
+  const executablePath = findChromium();
+  if (!executablePath) throw new Error(missing);
+  const { chromium } = await import("playwright-core");
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath,
+    headless: true,
+    args: [...flags, `--load-extension=${folder}`, `--disable-extensions-except=${folder}`],
+    ignoreDefaultArgs: ["--disable-extensions"],
+  });
+  const worker = context.serviceWorkers()[0] ?? (await context.waitForEvent("serviceworker"));
+  return { context, worker, id: new URL(worker.url()).host };
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href && process.argv[2] === "find") {

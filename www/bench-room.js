@@ -87,7 +87,7 @@ export function createBenchRoom({ chosen, onReady }) {
     refresh() {
       const choice = chosen();
       const wanted = model.value;
-      model.replaceChildren(el("option", { value: "desk" }, "desk, the embedded model"), ...(choice ? [el("option", { value: "chosen" }, choice.name)] : []));
+      model.replaceChildren(el("option", { value: "desk" }, "desk (embedded)"), ...(choice ? [el("option", { value: "chosen" }, choice.name)] : []));
       model.value = choice && wanted === "chosen" ? "chosen" : "desk";
     },
   };

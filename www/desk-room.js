@@ -157,5 +157,5 @@ export function createDeskRoom({ onReady, onUse, sealed }) {
 /** @param {import("./desk-run.js").Filled} filled */
 function describe({ usage, timings }) {
   const took = timings.first_token_ms + timings.decode_ms;
-  return `Read and filled in here in ${format.duration(took)}: ${format.plural(usage.total_tokens, "token")}, none of them sent anywhere.`;
+  return `Filled in here in ${format.duration(took)}: ${format.plural(usage.total_tokens, "token")}, none sent anywhere.`;
 }

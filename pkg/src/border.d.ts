@@ -26,6 +26,7 @@ export class WasmModel {
   generate(requestJson: string, onEvent: (json: string) => void, signal: AbortSignal): Promise<string>;
   embed(paramsJson: string, signal: AbortSignal): Promise<string>;
   tokenize(text: string, optionsJson: string): Uint32Array;
+  tokenizeWithOffsets(text: string, optionsJson: string): Uint32Array;
   detokenize(ids: Uint32Array): string;
   countTokens(inputJson: string, optionsJson: string): number;
   score(inputJson: string, signal: AbortSignal): Promise<string>;

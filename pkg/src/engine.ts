@@ -6,6 +6,7 @@ import { chat, completion, newHead, type GenerateEvent, type GenerateResult, typ
 import { readRequest, show, toJson } from "./request.js";
 import { toolRunner } from "./run-tools.js";
 import { ChunkStream } from "./stream.js";
+import { tokenizer } from "./tokenize.js";
 import type { CallOptions } from "./types/chat.js";
 import type { ChatCompletions, Completions, Engine, EngineInfo, EngineStats, Score } from "./types/engine.js";
 
@@ -18,10 +19,7 @@ export function createEngine(connection: Connection, info: EngineInfo): Engine {
     embeddings: embeddings(connection, info),
     runTools: toolRunner(create),
     completions: { create: creator(connection, info, "completion", completion) as Completions["create"] },
-    tokenize: async (text, options = {}) => {
-      if (typeof text !== "string") throw invalid("text", `expected a string, found ${show(text)}`);
-      return Array.from(await connection.call({ method: "tokenize", args: [text, toJson("options", options)] }));
-    },
+    tokenize: tokenizer(connection),
     detokenize: async (ids) => connection.call({ method: "detokenize", args: [readIds(ids)] }),
     countTokens: async (input, options = {}) =>
       connection.call({ method: "countTokens", args: [toJson("input", input), toJson("options", options)] }),

@@ -11,6 +11,8 @@ export interface Methods {
   generate(request: string): string;
   embed(params: string): string;
   tokenize(text: string, options: string): Uint32Array;
+  /** Id, start and end of each token. */
+  tokenizeWithOffsets(text: string, options: string): Uint32Array;
   detokenize(ids: Uint32Array): string;
   countTokens(input: string, options: string): number;
   score(input: string): string;

@@ -102,6 +102,8 @@ async function run(call: Call, eventsFor: number | undefined, signal: AbortSigna
     }
     case "tokenize":
       return model.tokenize(...call.args);
+    case "tokenizeWithOffsets":
+      return model.tokenizeWithOffsets(...call.args);
     case "detokenize":
       return model.detokenize(...call.args);
     case "embed":

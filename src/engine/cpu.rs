@@ -40,7 +40,7 @@ use crate::kernels::embed::Embed;
 use crate::kernels::experts::Routing;
 use crate::kernels::formats::Layout;
 use crate::kernels::memory::{Memory, SequenceState};
-use crate::recording::{CacheShape, MatrixId, Op, Recording, VectorId};
+use crate::recording::{CacheShape, MatrixId, Op, Recording, VectorId, View};
 use crate::weights::Plan;
 
 /// Runs recordings on the CPU.
@@ -209,5 +209,9 @@ impl Engine for CpuEngine {
 
     fn logits(&mut self) -> &mut [f32] {
         &mut self.memory.logits
+    }
+
+    async fn read(&mut self, x: View) -> Result<Vec<f32>> {
+        Ok(self.memory.rows(x))
     }
 }

@@ -13,7 +13,7 @@ mod shaders;
 mod stores;
 mod vectors;
 
-use self::arena::Arena;
+use self::arena::{Arena, Place};
 pub use self::device::Adapter;
 use self::device::Device;
 use self::program::{Grid, NONE, Programmer, Step};
@@ -22,10 +22,10 @@ use self::shaders::{Shaders, bind};
 use self::stores::Stores;
 use self::vectors::{Vectors, rope_table};
 use super::{Batch, Engine, SequenceId, WeightSink, keep};
-use crate::error::Result;
+use crate::error::{Result, bail};
 use crate::kernels::formats::Format;
 use crate::kernels::norm::NormMode;
-use crate::recording::{MatrixId, Op, Recording, VectorId};
+use crate::recording::{MatrixId, Op, Recording, VectorId, View};
 use crate::weights::Plan;
 
 /// Runs recordings on a GPU.
@@ -53,6 +53,8 @@ pub struct GpuEngine {
     shared: wgpu::BindGroup,
     sequences: Vec<Option<Sequence>>,
     logits: Vec<f32>,
+    /// Tokens of the last run.
+    last: usize,
     cost: RunCost,
 }
 
@@ -136,6 +138,7 @@ impl GpuEngine {
             shared,
             sequences: Vec::new(),
             logits: Vec::new(),
+            last: 0,
             cost: RunCost::default(),
         })
     }
@@ -161,6 +164,7 @@ impl GpuEngine {
         self.cost = RunCost::default();
         let created = self.device.created();
         let Batch { sequence, tokens, position, first_logits } = batch;
+        self.last = tokens.len();
         let mut start = 0;
         while start < tokens.len() {
             // Pieces without logits are as long as the arena; of the others there is room for a few rows.
@@ -314,5 +318,23 @@ impl Engine for GpuEngine {
 
     fn logits(&mut self) -> &mut [f32] {
         &mut self.logits
+    }
+
+    async fn read(&mut self, x: View) -> Result<Vec<f32>> {
+        if self.last > self.arena.tokens {
+            bail!(OutOfMemory, "the GPU has no room for {} tokens at once", self.last);
+        }
+        let Place { at, stride } = self.arena.place(x);
+        let mut rows = vec![0.0; self.last * stride];
+        let piece = (self.arena.logits_rows * self.vocab / stride).max(1) * stride;
+        for (rows, first) in rows.chunks_mut(piece).zip((at..).step_by(piece)) {
+            let mut encoder =
+                self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let bytes = Some(size_of_val(rows) as u64);
+            encoder.copy_buffer_to_buffer(&self.acts, first as u64 * 4, &self.staging, 0, bytes);
+            self.device.queue.submit([encoder.finish()]);
+            self.device.read(&self.staging, rows).await?;
+        }
+        Ok(rows.chunks_exact(stride).flat_map(|row| &row[..x.width]).copied().collect())
     }
 }

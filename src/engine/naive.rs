@@ -4,7 +4,7 @@ use super::{Batch, Engine, SequenceId, WeightSink, keep};
 use crate::error::Result;
 use crate::kernels::formats::Format;
 use crate::kernels::memory::{Cache, DenseMatrix, Memory, SequenceState};
-use crate::recording::{MatrixId, Op, Recording, VectorId};
+use crate::recording::{MatrixId, Op, Recording, VectorId, View};
 use crate::weights::Plan;
 
 /// Runs recordings without any cleverness.
@@ -100,5 +100,9 @@ impl Engine for NaiveEngine {
 
     fn logits(&mut self) -> &mut [f32] {
         &mut self.memory.logits
+    }
+
+    async fn read(&mut self, x: View) -> Result<Vec<f32>> {
+        Ok(self.memory.rows(x))
     }
 }

@@ -86,6 +86,11 @@ impl Memory {
         &self.buffers[view.buf.0][token * self.widths[view.buf.0] + view.offset..][..view.width]
     }
 
+    /// `view`'s rows for all tokens of the batch, `[tokens, width]`.
+    pub fn rows(&self, view: View) -> Vec<f32> {
+        (0..self.tokens.len()).flat_map(|token| self.slice(view, token)).copied().collect()
+    }
+
     /// `view`'s row for batch token `token`, to be written.
     pub fn slice_mut(&mut self, view: View, token: usize) -> &mut [f32] {
         &mut self.buffers[view.buf.0][token * self.widths[view.buf.0] + view.offset..][..view.width]

@@ -1,4 +1,4 @@
-//! Models that read and do not write: loading them, and vectors of texts.
+//! Vectors of texts, and loading models that read and do not write.
 
 use std::sync::Arc;
 
@@ -14,9 +14,13 @@ use crate::encoder::Encoder;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::gguf::Gguf;
 use crate::info::Info;
+use crate::network::{Network, PREFILL_CHUNK};
+use crate::pool::Pool;
+use crate::prefix_cache::PrefixCache;
 use crate::request::{EmbeddingInput, EmbeddingParams, LoadOptions};
 use crate::source::Source;
 use crate::spec::EncoderSpec;
+use crate::task::Pace;
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 use crate::weights::load_encoder;
 
@@ -110,7 +114,7 @@ impl Model {
     /// Vectors of texts, after the requests that were made before.
     ///
     /// # Errors
-    /// `invalid_request` for models that write, and naming the input that is wrong; `context_overflow`, `aborted`,
+    /// `invalid_request` naming the input that is wrong, or for models that rank; `context_overflow`, `aborted`,
     /// `numeric_error`.
     pub async fn embed(&self, params: &EmbeddingParams, cancel: &Cancel) -> Result<Embeddings> {
         let texts = match &params.input {
@@ -126,20 +130,13 @@ impl Model {
         if texts.is_empty() || texts.len() > MAX_INPUTS {
             bail!(InvalidRequest, "input holds {} texts; 1 to {MAX_INPUTS} are allowed", texts.len());
         }
-        let runner = self.runner.lock().await;
-        let Runner::Encoder(encoder) = &*runner else {
-            return Err(Error::new(
-                ErrorKind::InvalidRequest,
-                "the model writes texts and has no embeddings",
-            )
-            .with_hint("Load an encoder, such as all-MiniLM-L6-v2."));
+        let mut runner = self.runner.lock().await;
+        let width = match &*runner {
+            Runner::Encoder(encoder) => encoder.spec.hidden,
+            Runner::Decoder { network, .. } => network.spec.hidden,
         };
-        if let Some(dimensions) = params.dimensions.filter(|&dimensions| dimensions != encoder.spec.hidden) {
-            bail!(
-                InvalidRequest,
-                "dimensions is {dimensions}; the model's vectors have {}",
-                encoder.spec.hidden
-            );
+        if let Some(dimensions) = params.dimensions.filter(|&dimensions| dimensions != width) {
+            bail!(InvalidRequest, "dimensions is {dimensions}; the model's vectors have {width}");
         }
         let mut vectors = Vec::with_capacity(texts.len());
         for (at, ids) in texts.iter().enumerate() {
@@ -150,7 +147,11 @@ impl Model {
                 }
                 _ => error,
             };
-            vectors.push(encoder.embed(ids, cancel).await.map_err(named)?);
+            let vector = match &mut *runner {
+                Runner::Encoder(encoder) => encoder.embed(ids, cancel).await,
+                Runner::Decoder { network, cache } => embed(network, cache, ids, cancel).await,
+            };
+            vectors.push(vector.map_err(named)?);
         }
         Ok(Embeddings { vectors, tokens: texts.iter().map(Vec::len).sum() })
     }
@@ -161,4 +162,37 @@ impl Model {
         }
         self.tokenizer.encode(text, EncodeOptions { add_special: true, parse_special: true })
     }
+}
+
+/// The vector of a text, of length 1, by a model that writes: what it has made of the text where it would go on.
+async fn embed(
+    network: &mut Network,
+    cache: &mut PrefixCache,
+    ids: &[u32],
+    cancel: &Cancel,
+) -> Result<Vec<f32>> {
+    let Some(pooling) = network.spec.pooling else {
+        bail!(InvalidRequest, "the model ranks texts: it has no vectors of them")
+    };
+    if ids.is_empty() {
+        bail!(InvalidRequest, "the text is empty: it has no tokens");
+    }
+    if ids.len() > network.context_length {
+        bail!(
+            ContextOverflow,
+            "the text has {} tokens, the model reads {}",
+            ids.len(),
+            network.context_length
+        );
+    }
+    let mut pool = Pool::new(pooling, network.spec.hidden);
+    let mut pace = Pace::start();
+    cache.begin_anew(network)?;
+    for chunk in ids.chunks(PREFILL_CHUNK) {
+        cancel.check()?;
+        cache.active().extend(network, chunk, chunk.len()).await?;
+        pool.add(&network.hidden().await?);
+        pace.breathe().await;
+    }
+    pool.finish()
 }

@@ -39,6 +39,24 @@ pub enum Pooling {
     Last,
 }
 
+impl Pooling {
+    const KEY: &str = "pooling_type";
+
+    /// What the file says, or `default`; `None` where a text gets no vector but something else, such as a rank.
+    ///
+    /// # Errors
+    /// `corrupt_file`
+    pub(super) fn read(keys: &Keys<'_>, default: Self) -> Result<Option<Self>> {
+        Ok(match keys.optional(Self::KEY)? {
+            None | Some(0) => Some(default),
+            Some(1) => Some(Pooling::Mean),
+            Some(2) => Some(Pooling::First),
+            Some(3) => Some(Pooling::Last),
+            Some(_) => None,
+        })
+    }
+}
+
 impl EncoderSpec {
     /// Reads an encoder's hyper-parameters; `None` for models that write.
     ///
@@ -68,11 +86,9 @@ impl EncoderSpec {
         let Some(norm_eps) = keys.float("attention.layer_norm_epsilon")?.filter(|&eps| eps >= 0.0) else {
             bail!(CorruptFile, "metadata key {} is missing", keys.name("attention.layer_norm_epsilon"));
         };
-        let pooling = match keys.optional("pooling_type")? {
-            None | Some(0 | 1) => Pooling::Mean,
-            Some(2) => Pooling::First,
-            Some(3) => Pooling::Last,
-            Some(other) => bail!(UnsupportedArchitecture, "{} is {other}", keys.name("pooling_type")),
+        let Some(pooling) = Pooling::read(&keys, Pooling::Mean)? else {
+            let number = keys.optional(Pooling::KEY)?.unwrap_or(0);
+            bail!(UnsupportedArchitecture, "{} is {number}", keys.name(Pooling::KEY))
         };
         Ok(Some(Self {
             hidden,

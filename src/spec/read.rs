@@ -2,7 +2,7 @@
 
 use super::family::{FAMILIES, Family};
 use super::keys::Keys;
-use super::{DeltaNetSpec, ExpertsSpec, FeedForward, LayerSpec, Mixer, RopeSpec, Spec};
+use super::{DeltaNetSpec, ExpertsSpec, FeedForward, LayerSpec, Mixer, Pooling, RopeSpec, Spec};
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::gguf::{Gguf, TensorInfo};
 use crate::kernels::experts::Gating;
@@ -95,6 +95,7 @@ impl Reader<'_> {
             interleaved_rope: keys.bool("rope.interleaved").unwrap_or(self.family.interleaved_rope),
             layers,
             ropes,
+            pooling: Pooling::read(keys, Pooling::Last)?,
         })
     }
 

@@ -1,13 +1,13 @@
 //! Byte-pair encoding by ranked merges (`tokenizer.ggml.model = gpt2`), on `tokenizers`' BPE.
 
-use std::borrow::Cow;
-
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::normalizers::NFC;
+use tokenizers::tokenizer::normalizer::Range;
 use tokenizers::utils::SysRegex;
 use tokenizers::{Model, NormalizedString, Normalizer};
 
-use super::bytes::{SPACE, encode_byte_level};
+use super::bytes::encode_byte_level;
+use super::encoding::{Encoding, Rewritten, spaces_as_signs};
 use super::library_error;
 use super::pre::PreTokenizer;
 use super::vocab::Vocabulary;
@@ -75,14 +75,18 @@ impl Bpe {
         Ok(Self { rules, patterns, model })
     }
 
-    /// Appends the ids of `text`.
+    /// Appends the tokens of `text`.
     ///
     /// # Errors
     /// `corrupt_file` if the library refuses a word.
-    pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<()> {
+    pub(super) fn encode(&self, text: Rewritten<'_>, out: &mut Encoding) -> Result<()> {
         let text = self.normalize(text)?;
         let mut word = String::new();
-        for piece in self.words(&text) {
+        // Words are all of the text, one after the other.
+        let mut next = 0;
+        for piece in self.words(&text.text) {
+            let start = next;
+            next += piece.len();
             word.clear();
             if self.rules.metaspace {
                 word.push_str(piece);
@@ -91,26 +95,46 @@ impl Bpe {
             }
             let whole_line = self.rules.metaspace && word.bytes().all(|b| b == b'\n');
             if let Some(id) = whole_line.then(|| self.model.token_to_id(&word)).flatten() {
-                ids.push(id); // Gemma 4 has runs of newlines as tokens that no merge leads to
+                out.push(id, text.span(start..next)); // Gemma 4 has runs of newlines as tokens that no merge leads to
                 continue;
             }
             let tokens =
                 self.model.tokenize(&word).map_err(|e| library_error("a word cannot be encoded", e))?;
-            ids.extend(tokens.iter().map(|token| token.id));
+            // Where the next token begins, in `word` and in `piece`.
+            let (mut at, mut byte) = (0, start);
+            let bytes = |spelt: Option<&str>| match spelt {
+                Some(spelt) if !self.rules.metaspace => spelt.chars().count(),
+                spelt => spelt.map_or(0, str::len),
+            };
+            for token in &tokens {
+                let len = token.offsets.1 - token.offsets.0;
+                // Characters that the vocabulary lacks are left out, and not counted by the library.
+                let rest = word.get(at..).filter(|_| token.value.len() == len);
+                let from = at + rest.and_then(|rest| rest.find(&token.value)).unwrap_or(0);
+                let first = byte + bytes(word.get(at..from));
+                at = from + len;
+                byte = first + bytes(word.get(from..at).or(token.value.get(..len)));
+                out.push(token.id, text.span(first..byte));
+            }
         }
         Ok(())
     }
 
-    fn normalize<'t>(&self, text: &'t str) -> Result<Cow<'t, str>> {
+    fn normalize<'t>(&self, text: Rewritten<'t>) -> Result<Rewritten<'t>> {
         if self.rules.metaspace {
-            return Ok(Cow::Owned(text.replace(' ', SPACE.encode_utf8(&mut [0; 4]))));
+            return Ok(spaces_as_signs(&text, false));
         }
-        if !self.rules.nfc || text.is_ascii() {
-            return Ok(Cow::Borrowed(text));
+        if !self.rules.nfc || text.text.is_ascii() {
+            return Ok(text);
         }
-        let mut normalized = NormalizedString::from(text);
+        let mut normalized = NormalizedString::from(&*text.text);
         NFC.normalize(&mut normalized).map_err(|e| library_error("the text cannot be normalised", e))?;
-        Ok(Cow::Owned(normalized.get().to_owned()))
+        let mut composed = Rewritten::empty(normalized.len());
+        for (at, c) in normalized.get().char_indices() {
+            let range = normalized.convert_offsets(Range::Normalized(at..at + c.len_utf8()));
+            composed.push(c.encode_utf8(&mut [0; 4]), text.span(range.unwrap_or_default()));
+        }
+        Ok(composed)
     }
 
     fn words<'t>(&self, text: &'t str) -> Vec<&'t str> {

@@ -2,6 +2,7 @@
 //!
 //! `spm_precompiled`, which `tokenizers` uses, indexes the trie unchecked; this one comes out of a model file.
 
+use super::encoding::Rewritten;
 use crate::error::{Result, bail};
 
 /// Rewrites characters (full-width forms, ligatures, odd spaces) as the vocabulary was trained.
@@ -34,19 +35,22 @@ impl Charsmap {
     }
 
     /// `text` with every longest match replaced.
-    pub(super) fn normalize(&self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(first) = rest.chars().next() {
+    pub(super) fn normalize(&self, text: &Rewritten<'_>) -> Rewritten<'static> {
+        let mut out = Rewritten::empty(text.text.len());
+        let mut at = 0;
+        while let Some(rest) = text.text.get(at..)
+            && let Some(first) = rest.chars().next()
+        {
+            let start = at;
             match self.longest_match(rest.as_bytes()) {
                 // A match that ends inside a character is none: only a broken map has it.
                 Some((len, replacement)) if rest.is_char_boundary(len) => {
-                    out.push_str(replacement);
-                    rest = rest.get(len..).unwrap_or("");
+                    at += len;
+                    out.push(replacement, text.span(start..at));
                 }
                 _ => {
-                    out.push(first);
-                    rest = rest.get(first.len_utf8()..).unwrap_or("");
+                    at += first.len_utf8();
+                    out.push(first.encode_utf8(&mut [0; 4]), text.span(start..at));
                 }
             }
         }

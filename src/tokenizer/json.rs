@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 
 use super::bytes::Spelling;
+use super::encoding::Encoding;
 use super::vocab::{Kind, Vocabulary};
 use super::{charsmap, library_error};
 use crate::error::{Result, bail};
@@ -56,18 +57,31 @@ pub(super) fn load(tokenizer: &[u8], config: Option<&[u8]>) -> Result<Loaded> {
 }
 
 impl Json {
-    /// The ids of `text`.
+    /// Appends the tokens of `text`.
     ///
     /// # Errors
     /// `corrupt_file` if the library refuses the text.
-    pub(super) fn encode(&self, text: &str, add_special: bool, parse_special: bool) -> Result<Vec<u32>> {
+    pub(super) fn encode(
+        &self,
+        text: &str,
+        add_special: bool,
+        parse_special: bool,
+        out: &mut Encoding,
+    ) -> Result<()> {
         // A panic while it was locked left a flag set at worst, and it is set again here.
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.set_encode_special_tokens(!parse_special);
-        let encoding = inner
-            .encode_fast(text, add_special)
-            .map_err(|e| library_error("the text cannot be encoded", e))?;
-        Ok(encoding.get_ids().to_vec())
+        let encoding =
+            inner.encode(text, add_special).map_err(|e| library_error("the text cannot be encoded", e))?;
+        let mut reached = 0;
+        let tokens = encoding.get_ids().iter().zip(encoding.get_offsets());
+        for ((&id, &(start, end)), &added) in tokens.zip(encoding.get_special_tokens_mask()) {
+            // What the file's template adds is nowhere in the text.
+            let span = if added == 1 && start == end { reached..reached } else { start..end };
+            reached = span.end.max(reached);
+            out.push(id, span);
+        }
+        Ok(())
     }
 }
 

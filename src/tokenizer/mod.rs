@@ -9,6 +9,7 @@ mod bpe;
 mod bytes;
 mod charsmap;
 mod detokenizer;
+mod encoding;
 mod json;
 mod pre;
 mod special;
@@ -19,9 +20,11 @@ mod vocab;
 mod wordpiece;
 
 pub use detokenizer::Detokenizer;
+pub use encoding::Encoding;
 pub use vocab::SpecialIds;
 
 use bytes::Spelling;
+use encoding::Rewritten;
 use special::{Fragment, Specials};
 use vocab::{Kind, Vocabulary};
 
@@ -195,27 +198,48 @@ impl Tokenizer {
     /// # Errors
     /// `corrupt_file` if the vocabulary turns out to be unusable for this text.
     pub fn encode(&self, text: &str, options: EncodeOptions) -> Result<Vec<u32>> {
+        Ok(self.encode_with_spans(text, options)?.ids)
+    }
+
+    /// The ids of `text`, and where in it each is.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_with_spans(&self, text: &str, options: EncodeOptions) -> Result<Encoding> {
+        let mut tokens = Encoding::default();
         if let Algorithm::Json(json) = &self.algorithm {
-            return json.encode(text, options.add_special, options.parse_special);
+            json.encode(text, options.add_special, options.parse_special, &mut tokens)?;
+            tokens.round(text);
+            return Ok(tokens);
         }
-        let mut ids = Vec::with_capacity(text.len() / 3 + 2);
-        ids.extend(self.prefix.filter(|_| options.add_special));
+        if let Some(prefix) = self.prefix.filter(|_| options.add_special) {
+            tokens.push(prefix, 0..0);
+        }
         let mut after_special = true;
         for fragment in self.specials.split(text, options.parse_special) {
             match fragment {
-                Fragment::Token(id) => ids.push(id),
-                Fragment::Text(text) => match &self.algorithm {
-                    Algorithm::Bpe(bpe) => bpe.encode(text, &mut ids)?,
-                    Algorithm::Spm(spm) => spm.encode(text, after_special, &mut ids),
-                    Algorithm::WordPiece(wordpiece) => wordpiece.encode(text, &mut ids)?,
-                    Algorithm::Unigram(unigram) => unigram.encode(text, &mut ids)?,
-                    Algorithm::Json(_) => {} // returned above
-                },
+                Fragment::Token { id, span } => {
+                    tokens.push(id, span);
+                    after_special = true;
+                }
+                Fragment::Text { text, start } => {
+                    let text = Rewritten::unchanged(text, start);
+                    match &self.algorithm {
+                        Algorithm::Bpe(bpe) => bpe.encode(text, &mut tokens)?,
+                        Algorithm::Spm(spm) => spm.encode(&text, after_special, &mut tokens),
+                        Algorithm::WordPiece(wordpiece) => wordpiece.encode(&text, &mut tokens)?,
+                        Algorithm::Unigram(unigram) => unigram.encode(&text, &mut tokens)?,
+                        Algorithm::Json(_) => {} // returned above
+                    }
+                    after_special = false;
+                }
             }
-            after_special = matches!(fragment, Fragment::Token(_));
         }
-        ids.extend(self.suffix.filter(|_| options.add_special));
-        Ok(ids)
+        if let Some(suffix) = self.suffix.filter(|_| options.add_special) {
+            tokens.push(suffix, text.len()..text.len());
+        }
+        tokens.round(text);
+        Ok(tokens)
     }
 
     /// The ids of `text` where it follows other text: no space is put before it, and no special token is read in it.
@@ -225,9 +249,9 @@ impl Tokenizer {
     pub fn encode_continuing(&self, text: &str) -> Result<Vec<u32>> {
         match &self.algorithm {
             Algorithm::Spm(spm) => {
-                let mut ids = Vec::new();
-                spm.encode(text, false, &mut ids);
-                Ok(ids)
+                let mut tokens = Encoding::default();
+                spm.encode(&Rewritten::unchanged(text, 0), false, &mut tokens);
+                Ok(tokens.ids)
             }
             _ => self.encode(text, EncodeOptions::default()),
         }

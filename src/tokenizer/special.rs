@@ -1,14 +1,15 @@
 //! Cuts a text at the special tokens that are written in it.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::vocab::{Kind, Vocabulary};
 
-/// A piece of a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A piece of a text, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fragment<'t> {
-    Text(&'t str),
-    Token(u32),
+    Text { text: &'t str, start: usize },
+    Token { id: u32, span: Range<usize> },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,8 +66,8 @@ impl Specials {
                 at += 1;
                 continue;
             };
-            push_text(&mut fragments, text.get(rest_from..at));
-            fragments.push(Fragment::Token(special.id));
+            push_text(&mut fragments, text.get(rest_from..at), rest_from);
+            fragments.push(Fragment::Token { id: special.id, span: at..at + len });
             at += len;
             if special.rstrip {
                 let rest = text.get(at..).unwrap_or("");
@@ -74,13 +75,13 @@ impl Specials {
             }
             rest_from = at;
         }
-        push_text(&mut fragments, text.get(rest_from..));
+        push_text(&mut fragments, text.get(rest_from..), rest_from);
         fragments
     }
 }
 
-fn push_text<'t>(fragments: &mut Vec<Fragment<'t>>, text: Option<&'t str>) {
+fn push_text<'t>(fragments: &mut Vec<Fragment<'t>>, text: Option<&'t str>, start: usize) {
     if let Some(text) = text.filter(|text| !text.is_empty()) {
-        fragments.push(Fragment::Text(text));
+        fragments.push(Fragment::Text { text, start });
     }
 }

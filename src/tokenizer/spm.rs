@@ -5,8 +5,10 @@
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
+use std::ops::Range;
 
-use super::bytes::{SPACE, parse_byte_token};
+use super::bytes::parse_byte_token;
+use super::encoding::{Encoding, Rewritten, spaces_as_signs};
 use super::vocab::{Kind, Vocabulary};
 use crate::error::{Result, bail};
 use crate::gguf::Metadata;
@@ -90,37 +92,38 @@ impl Spm {
         Ok(Self { tokens, longest, bytes, unk: vocab.special.unk, add_space_prefix })
     }
 
-    /// Appends the ids of `text`; `after_special` says that it begins a text or follows a special token.
-    pub(super) fn encode(&self, text: &str, after_special: bool, ids: &mut Vec<u32>) {
-        let mut escaped = String::with_capacity(text.len() + text.len() / 2);
-        if self.add_space_prefix && after_special {
-            escaped.push(SPACE);
-        }
-        escaped.extend(text.chars().map(|c| if c == ' ' { SPACE } else { c }));
-        let symbols = self.merge(&escaped);
+    /// Appends the tokens of `text`; `after_special` says that it begins a text or follows a special token.
+    pub(super) fn encode(&self, text: &Rewritten<'_>, after_special: bool, out: &mut Encoding) {
+        let escaped = spaces_as_signs(text, self.add_space_prefix && after_special);
+        let symbols = self.merge(&escaped.text);
         let mut at = (!symbols.is_empty()).then_some(0);
         let mut last_was_unk = false;
         while let Some(symbol) = at.and_then(|index| symbols.get(index)) {
-            let piece = escaped.get(symbol.start..symbol.end).unwrap_or("");
-            last_was_unk = self.emit(piece, last_was_unk, ids);
+            last_was_unk = self.emit(&escaped, symbol.start..symbol.end, last_was_unk, out);
             at = symbol.next;
         }
     }
 
-    /// Appends the token of `piece`, else its bytes, else one unknown token for a run of such pieces.
-    fn emit(&self, piece: &str, last_was_unk: bool, ids: &mut Vec<u32>) -> bool {
+    /// Appends the token of a piece of `text`, else its bytes, else one unknown token for a run of such pieces.
+    fn emit(&self, text: &Rewritten<'_>, at: Range<usize>, last_was_unk: bool, out: &mut Encoding) -> bool {
+        let piece = text.text.get(at.clone()).unwrap_or("");
         if let Some(&(id, _)) = self.tokens.get(piece) {
-            ids.push(id);
+            out.push(id, text.span(at));
             return false;
         }
         let spelt: Option<Vec<u32>> =
             piece.bytes().map(|byte| self.bytes.get(byte as usize).copied().flatten()).collect();
         if let Some(spelt) = spelt {
-            ids.extend(spelt);
+            for (id, byte) in spelt.into_iter().zip(at) {
+                out.push(id, text.span(byte..byte + 1));
+            }
             return false;
         }
-        if !last_was_unk {
-            ids.extend(self.unk);
+        let span = text.span(at);
+        match self.unk {
+            Some(_) if last_was_unk => out.extend_last(span.end),
+            Some(unk) => out.push(unk, span),
+            None => {}
         }
         true
     }

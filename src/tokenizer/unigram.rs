@@ -5,6 +5,7 @@ use tokenizers::models::unigram::Unigram;
 
 use super::bytes::SPACE;
 use super::charsmap::Charsmap;
+use super::encoding::{Encoding, Rewritten, spaces_as_signs};
 use super::library_error;
 use super::vocab::{Kind, Vocabulary};
 use crate::error::{Result, bail};
@@ -59,38 +60,46 @@ impl UnigramLm {
         })
     }
 
-    /// Appends the ids of `text`.
+    /// Appends the tokens of `text`.
     ///
     /// # Errors
     /// `corrupt_file` if the library refuses the text.
-    pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<()> {
+    pub(super) fn encode(&self, text: &Rewritten<'_>, out: &mut Encoding) -> Result<()> {
         let normalized = self.normalize(text);
-        if normalized.is_empty() {
+        if normalized.text.is_empty() {
             return Ok(());
         }
-        let tokens =
-            self.model.tokenize(&normalized).map_err(|e| library_error("the text cannot be encoded", e))?;
-        ids.extend(tokens.iter().map(|token| token.id));
+        let tokens = self
+            .model
+            .tokenize(&normalized.text)
+            .map_err(|e| library_error("the text cannot be encoded", e))?;
+        for token in &tokens {
+            out.push(token.id, normalized.span(token.offsets.0..token.offsets.1));
+        }
         Ok(())
     }
 
-    fn normalize(&self, text: &str) -> String {
-        let text = self.charsmap.as_ref().map_or_else(|| text.to_owned(), |map| map.normalize(text));
-        let mut out = String::with_capacity(text.len() + 3);
-        if self.remove_extra_whitespaces {
-            for word in text.split(' ').filter(|word| !word.is_empty()) {
-                if self.add_space_prefix || !out.is_empty() {
-                    out.push(SPACE);
-                }
-                out.push_str(word);
+    fn normalize(&self, text: &Rewritten<'_>) -> Rewritten<'static> {
+        let mapped = self.charsmap.as_ref().map(|map| map.normalize(text));
+        let text = mapped.as_ref().unwrap_or(text);
+        if !self.remove_extra_whitespaces {
+            return spaces_as_signs(text, self.add_space_prefix && !text.text.is_empty());
+        }
+        let mut words = Rewritten::empty(text.text.len() + 3);
+        // The space that is due before the next word: what it stands for.
+        let mut space = self.add_space_prefix.then(|| text.span(0..0));
+        for (c, origin) in text.chars() {
+            if c == " " {
+                let is_first = words.text.is_empty() && !self.add_space_prefix;
+                space = (!is_first).then_some(origin);
+                continue;
             }
-            return out;
+            if let Some(space) = space.take() {
+                words.push(SPACE.encode_utf8(&mut [0; 4]), space);
+            }
+            words.push(c, origin);
         }
-        if self.add_space_prefix && !text.is_empty() {
-            out.push(SPACE);
-        }
-        out.extend(text.chars().map(|c| if c == ' ' { SPACE } else { c }));
-        out
+        words
     }
 
     /// Whether a decoded text begins with a space that was not in it.

@@ -4,11 +4,10 @@ use tokenizers::models::bpe::Vocab;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-use tokenizers::{
-    Model, NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
-};
+use tokenizers::{Model, NormalizedString, Normalizer, OffsetType, PreTokenizedString, PreTokenizer};
 
 use super::bytes::SPACE;
+use super::encoding::{Encoding, Rewritten};
 use super::library_error;
 use super::vocab::Vocabulary;
 use crate::error::{Result, bail};
@@ -51,18 +50,20 @@ impl WordPieces {
         Ok(Self { normalizer: BertNormalizer::new(true, true, strip_accents, lowercase), model })
     }
 
-    /// Appends the ids of `text`.
+    /// Appends the tokens of `text`.
     ///
     /// # Errors
     /// `corrupt_file` if the library refuses the text.
-    pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<()> {
+    pub(super) fn encode(&self, text: &Rewritten<'_>, out: &mut Encoding) -> Result<()> {
         let refused = |e| library_error("the text cannot be encoded", e);
-        let mut normalized = NormalizedString::from(text);
+        let mut normalized = NormalizedString::from(&*text.text);
         self.normalizer.normalize(&mut normalized).map_err(refused)?;
         let mut words = PreTokenizedString::from(normalized);
         BertPreTokenizer.pre_tokenize(&mut words).map_err(refused)?;
-        for (word, ..) in words.get_splits(OffsetReferential::Normalized, OffsetType::None) {
-            ids.extend(self.model.tokenize(word).map_err(refused)?.iter().map(|token| token.id));
+        words.tokenize(|word| self.model.tokenize(word.get())).map_err(refused)?;
+        let tokens = words.into_encoding(None, 0, OffsetType::Byte).map_err(refused)?;
+        for (&id, &(start, end)) in tokens.get_ids().iter().zip(tokens.get_offsets()) {
+            out.push(id, text.span(start..end));
         }
         Ok(())
     }

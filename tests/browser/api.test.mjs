@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { tinyModel, writeGguf } from "./gguf-writer.mjs";
+import { splitGguf, tinyModel, writeGguf } from "./gguf-writer.mjs";
 import { assertAborted, assertError, assets, soak, useHarness, withoutAssets } from "./harness.mjs";
 
 const harness = useHarness();
@@ -151,6 +151,27 @@ test("max_tokens, the end of the context and the end of the text", async (t) => 
   assert.deepEqual([goesOn.choices[0].finish_reason, goesOn.choices[0].token_ids], ["length", [2, 2, 2]]);
 });
 
+test("tokenize tells where each token is", async (t) => {
+  const page = await loaded(t);
+  const text = "the cat, 猫 🐈 a</s>";
+  const [unmarked, whole, ids] = await page.evaluate(async (input) => {
+    const { engine } = window;
+    const parsed = { addSpecial: true, parseSpecial: true };
+    return [await engine.tokenize(input, { offsets: true }), await engine.tokenize(input, { ...parsed, offsets: true }), await engine.tokenize(input, { ...parsed, offsets: false })];
+  }, text);
+  assert.deepEqual(whole.ids, ids);
+  assert.deepEqual([whole.offsets[0], whole.offsets.at(-1)], [[0, 0], [text.length - 4, text.length]], "BOS is nowhere, the marker where it stands");
+  let reached = 0;
+  for (const [start, end] of unmarked.offsets) {
+    assert.ok(start <= reached && end >= reached, `${start} to ${end} after ${reached}`);
+    reached = end;
+  }
+  assert.equal(reached, text.length, "every character has a token");
+  // 猫 and the cat are no tokens: each of their bytes is one, which stands for the whole character.
+  const places = unmarked.offsets.filter(([start, end]) => ["猫", "🐈"].includes(text.slice(start, end)));
+  assert.equal(places.join(" "), "9,10 9,10 9,10 11,13 11,13 11,13 11,13");
+});
+
 test("prompts as ids, echo, and the tokenizer", async (t) => {
   const page = await loaded(t);
   const text = "the cat, 猫 🐈";
@@ -254,15 +275,7 @@ test("an aborted call in the queue leaves the others alone", async (t) => {
 
 test("load: URL, File, Blob, bytes, split files give the same engine; progress grows to the end", async (t) => {
   const url = harness.made("model.gguf", model);
-  const { metadata, tensors, version } = tinyModel();
-  const split = [tensors.slice(0, 5), tensors.slice(5, 9), tensors.slice(9)].map((part, index, all) => {
-    const own = [
-      ["split.no", { type: "u16", value: index }],
-      ["split.count", { type: "u16", value: all.length }],
-      ["split.tensors.count", { type: "i32", value: tensors.length }],
-    ];
-    return harness.made(`split-${index}.gguf`, writeGguf({ version, metadata: new Map(index === 0 ? [...metadata, ...own] : own), tensors: part }));
-  });
+  const split = splitGguf(tinyModel(), [5, 9]).map((part, index) => harness.made(`split-${index}.gguf`, part));
   const page = await harness.page(t);
   const results = await page.evaluate(
     async ([path, parts]) => {

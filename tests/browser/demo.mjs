@@ -51,7 +51,7 @@ export function useDemo({ below = "/", isolated = true } = {}) {
 }
 
 /** Waits until the form is filled in. */
-export const filled = (page) => page.waitForFunction(() => document.querySelector("#desk-status")?.textContent.startsWith("Read and filled"));
+export const filled = (page) => page.waitForFunction(() => document.querySelector("#desk-status")?.textContent.startsWith("Filled in here"));
 
 /** Waits until the page is kept for use without a network. */
 export const keptOffline = async (page) => {

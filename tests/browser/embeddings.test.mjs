@@ -40,12 +40,42 @@ test("embeddings: shape, length, order, and the same by OpenAI's client", async 
   assert.deepEqual(theirs.data.map(({ embedding }) => embedding.map((value) => Math.fround(value))), ours.data.map(({ embedding }) => embedding.map((value) => Math.fround(value))));
 });
 
-test("embeddings: what is wrong is named, and models that write have none", async (t) => {
+test("embeddings: models that write give their last token's vector, or what their file says", async (t) => {
   const page = await harness.page(t);
-  const outcomes = await page.evaluate(async ([encoder, writer]) => {
+  const pooled = (type) => {
+    const model = tinyModel();
+    model.metadata.set("llama.pooling_type", { type: "u32", value: type });
+    return harness.made(`pooled-${type}.gguf`, writeGguf(model));
+  };
+  const seen = await page.evaluate(async (urls) => {
+    const vectors = {};
+    for (const [name, url] of Object.entries(urls)) {
+      const engine = await window.tabmind.load(url, { cache: "none" });
+      const { value, ...outcome } = await window.outcome(() => engine.embeddings.create({ input: ["one text", "one", "another text"] }));
+      vectors[name] = value ? value.data.map(({ embedding }) => embedding) : outcome;
+      vectors[`${name} again`] = (await engine.completions.create({ prompt: "a", max_tokens: 2 })).usage.completion_tokens;
+      await engine.close();
+    }
+    return vectors;
+  }, { plain: harness.made("writer.gguf", writeGguf(tinyModel())), mean: pooled(1), first: pooled(2), last: pooled(3), rank: pooled(4) });
+  const product = (a, b) => a.reduce((sum, value, index) => sum + value * b[index], 0);
+  for (const name of ["plain", "mean", "first", "last"]) {
+    assert.deepEqual(seen[name].map((vector) => vector.length), [32, 32, 32]);
+    for (const vector of seen[name]) assert.ok(Math.abs(product(vector, vector) - 1) < 1e-5, name);
+  }
+  assert.deepEqual(seen.plain, seen.last);
+  assert.ok(product(seen.mean[0], seen.last[0]) < 0.999 && product(seen.first[0], seen.last[0]) < 0.999);
+  // What a token sees is what stands before it: texts that begin alike have the same first vector.
+  assert.ok(product(seen.first[0], seen.first[1]) > 0.9999 && product(seen.last[0], seen.last[1]) < 0.999);
+  assertError(seen.rank, "invalid_request", /ranks texts/u);
+  assert.equal(seen["rank again"], 2, "the engine stays usable");
+});
+
+test("embeddings: what is wrong is named", async (t) => {
+  const page = await harness.page(t);
+  const outcomes = await page.evaluate(async (encoder) => {
     const engine = await window.tabmind.load(encoder, { cache: "none" });
     const embed = (params, options) => window.outcome(() => engine.embeddings.create(params, options));
-    const other = await window.tabmind.load(writer, { cache: "none" });
     return {
       format: await embed({ input: "a", encoding_format: "hex" }),
       empty: await embed({ input: ["a", ""] }),
@@ -53,16 +83,14 @@ test("embeddings: what is wrong is named, and models that write have none", asyn
       unknown: await embed({ input: "a", normalize: false }),
       aborted: await embed({ input: "a" }, { signal: AbortSignal.abort() }),
       writes: await window.outcome(() => engine.completions.create({ prompt: "a" })),
-      reads: await window.outcome(() => other.embeddings.create({ input: "a" })),
       well: (await embed({ input: "a" })).value.data.length,
     };
-  }, [harness.made("encoder.gguf", writeGguf(tinyEncoder())), harness.made("writer.gguf", writeGguf(tinyModel()))]);
+  }, harness.made("encoder.gguf", writeGguf(tinyEncoder())));
   assertError(outcomes.format, "invalid_request", /^encoding_format: expected "float" or "base64", found "hex"$/u);
   assertError(outcomes.empty, "invalid_request", /^input\[1\] is empty$/u);
   assertError(outcomes.long, "context_overflow", /^input\[0\]: the text has 10 tokens, the model reads 8$/u);
   assertError(outcomes.unknown, "invalid_request", /normalize/u);
   assertAborted(outcomes.aborted);
   assertError(outcomes.writes, "invalid_request", /is an encoder/u);
-  assertError(outcomes.reads, "invalid_request", /no embeddings/u);
   assert.equal(outcomes.well, 1, "the engine stays usable");
 });

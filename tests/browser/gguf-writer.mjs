@@ -242,6 +242,19 @@ export function tinyEncoder() {
   };
 }
 
+/** The files of `model` as gguf-split cuts them, before the tensors of these numbers. */
+export function splitGguf({ version, metadata, tensors }, cuts) {
+  const starts = [0, ...cuts];
+  return starts.map((start, index) => {
+    const own = [
+      ["split.no", { type: "u16", value: index }],
+      ["split.count", { type: "u16", value: starts.length }],
+      ["split.tensors.count", { type: "i32", value: tensors.length }],
+    ];
+    return writeGguf({ version, metadata: new Map(index === 0 ? [...metadata, ...own] : own), tensors: tensors.slice(start, starts[index + 1]) });
+  });
+}
+
 /** Numbers of about [-1.7, 1.7], always the same (an xorshift). */
 function seeded(seed) {
   let state = seed;

@@ -1,9 +1,10 @@
-// Greedy decoding through the package equals ids that were computed in float64, outside of this project's code.
+// Greedy decoding through the package, in each of its builds, equals ids that were computed in float64, outside of this
+// project's code.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { assets, useHarness, withoutAssets } from "./harness.mjs";
+import { assets, builds, optionsOf, useHarness, withoutAssets } from "./harness.mjs";
 
 const harness = useHarness();
 
@@ -34,25 +35,31 @@ for (const [model, variants] of Object.entries(models)) {
       // An engine that quantises activations, as llama.cpp does, may leave the float64 ids where llama.cpp did.
       const stable = floats.has(format) ? golden.greedy_ids.length : golden.llama_cpp_check.matching_prefix;
       const page = await harness.page(t);
-      const { text, ids, promptIds } = await page.evaluate(
-        async ({ url, prompt, prompt_ids, max_tokens }) => {
-          const engine = await window.tabmind.load(url, { cache: "none" });
-          const answer = async (from) => {
-            const params = { max_tokens, temperature: 0, ignore_eos: true, return_token_ids: true };
-            return (await engine.completions.create({ prompt: from, ...params })).choices[0];
-          };
-          const result = { text: await answer(prompt), ids: await answer(prompt_ids), promptIds: await engine.tokenize(prompt, { addSpecial: true }) };
-          await engine.close();
-          return result;
+      const answers = await page.evaluate(
+        async ({ url, all, prompt, prompt_ids, max_tokens }) => {
+          const results = [];
+          for (const options of all) {
+            const engine = await window.tabmind.load(url, options);
+            const answer = async (from) => {
+              const params = { max_tokens, temperature: 0, ignore_eos: true, return_token_ids: true };
+              return (await engine.completions.create({ prompt: from, ...params })).choices[0];
+            };
+            results.push({ text: await answer(prompt), ids: await answer(prompt_ids), promptIds: await engine.tokenize(prompt, { addSpecial: true }) });
+            await engine.close();
+          }
+          return results;
         },
-        { url: `/weights/${model}/${file}.gguf`, prompt: golden.prompt, prompt_ids: golden.prompt_ids, max_tokens: golden.greedy_ids.length },
+        { url: `/weights/${model}/${file}.gguf`, all: builds.map((build) => optionsOf(build)), prompt: golden.prompt, prompt_ids: golden.prompt_ids, max_tokens: golden.greedy_ids.length },
       );
-      assert.deepEqual(promptIds, golden.prompt_ids, "the prompt's ids");
-      assertPrefix(text.token_ids, golden.greedy_ids, stable, "from text");
-      assertPrefix(ids.token_ids, golden.greedy_ids, stable, "from ids");
-      if (floats.has(format) && model === "stories260K") assert.equal(text.text, golden.text);
-      const same = text.token_ids.findIndex((id, index) => id !== golden.greedy_ids[index]);
-      t.diagnostic(`${same === -1 ? golden.greedy_ids.length : same} of ${golden.greedy_ids.length} ids equal, ${stable} required`);
+      for (const [index, { text, ids, promptIds }] of answers.entries()) {
+        const build = builds[index];
+        assert.deepEqual(promptIds, golden.prompt_ids, `${build}: the prompt's ids`);
+        assertPrefix(text.token_ids, golden.greedy_ids, stable, `${build}, from text`);
+        assertPrefix(ids.token_ids, golden.greedy_ids, stable, `${build}, from ids`);
+        if (floats.has(format) && model === "stories260K") assert.equal(text.text, golden.text);
+        const same = text.token_ids.findIndex((id, at) => id !== golden.greedy_ids[at]);
+        t.diagnostic(`${build}: ${same === -1 ? golden.greedy_ids.length : same} of ${golden.greedy_ids.length} ids equal, ${stable} required`);
+      }
     });
   }
 }

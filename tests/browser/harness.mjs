@@ -19,6 +19,9 @@ export const withoutAssets = existsSync(join(assets, "weights")) ? false : `no t
 /** The package's wasm modules. */
 export const builds = ["simd", "relaxed", "simd-threads", "relaxed-threads"];
 
+/** Options that select a build, and threads where it has them. */
+export const optionsOf = (build) => ({ build: build.split("-")[0], threads: build.endsWith("-threads") ? 2 : 1, cache: "none", backend: "cpu" });
+
 export const soak = process.env.TABMIND_SOAK === "1";
 
 /**

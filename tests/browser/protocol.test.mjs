@@ -106,6 +106,7 @@ test("the small calls pass through", async (t) => {
     await page.evaluate(async () => window.engine.detokenize(await window.engine.tokenize("options", { addSpecial: true }))),
     '{"addSpecial":true}',
   );
+  assert.deepEqual(await page.evaluate(() => window.engine.tokenize("ab", { offsets: true })), { ids: [97, 98], offsets: [[0, 1], [1, 2]] });
   assert.equal(await page.evaluate(() => window.engine.detokenize(new Uint16Array([104, 105]))), "hi");
   assert.equal(await page.evaluate(() => window.engine.countTokens([{ role: "user", content: "x" }])), 1);
   assert.equal(
@@ -221,6 +222,7 @@ test("what JSON cannot carry is an invalid_request that names the field", async 
     "options.timeout: unknown field": "engine.completions.create({ prompt: 'x' }, { timeout: 1 })",
     "options.signal: expected an AbortSignal, found 1": "engine.completions.create({ prompt: 'x' }, { signal: 1 })",
     "text: expected a string, found 1": "engine.tokenize(1)",
+    "offsets: expected true or false, found 1": "engine.tokenize('a', { offsets: 1 })",
     "ids[1]: expected a token id, found -1": "engine.detokenize([1, -1])",
     "ids[0]: expected a token id, found 0.5": "engine.detokenize([0.5])",
     "ids[0]: expected a token id, found 4294967296": "engine.detokenize([2 ** 32])",

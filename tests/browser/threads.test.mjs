@@ -3,14 +3,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { serve } from "../../tools/serve.mjs";
-import { assets, builds, soak, useHarness, withoutAssets } from "./harness.mjs";
+import { assets, builds, optionsOf, soak, useHarness, withoutAssets } from "./harness.mjs";
 
 const harness = useHarness();
 const model = "/weights/tinystories-656K/tinystories-656K-q4_0.gguf";
 const skip = withoutAssets;
-
-/** Options that select a build, and threads where it has them. */
-const optionsOf = (build) => ({ build: build.split("-")[0], threads: build.endsWith("-threads") ? 2 : 1, cache: "none", backend: "cpu" });
 
 test("each build runs where it is asked for, and only its files are fetched", { skip }, async (t) => {
   const page = await harness.page(t);

@@ -31,8 +31,12 @@ pub fn command(args: Args) -> Result<()> {
     }
     fs::create_dir_all(&dist)?;
     provenance(&dist)?;
-    let mut made = vec![tarball(&dist)?, site(&dist)?];
-    made.extend(extension(&dist)?);
+    let made = [
+        tarball(&dist)?,
+        site(&dist)?,
+        extension(&dist, "chrome", "extension")?,
+        extension(&dist, "firefox", "extension-firefox")?,
+    ];
     let sums = sums::text(&dist)?;
     fs::write(dist.join("SHA256SUMS"), sums)?;
     made.iter().for_each(|line| println!("{line}"));
@@ -90,21 +94,16 @@ fn site(dist: &Path) -> Result<String> {
     Ok(format!("dist/site: {} bytes", size_of(&site)?))
 }
 
-fn extension(dist: &Path) -> Result<Option<String>> {
-    let source = shell::root().join("extension");
-    if !source.join("manifest.json").is_file() {
-        progress("no extension/manifest.json, so no extension");
-        return Ok(None);
-    }
-    progress("extension");
-    let folder = dist.join("extension");
-    copy(&source, &folder)?;
-    copy(&build::dist_dir(), &folder.join("pkg"))?;
+/// For each browser a folder, to be loaded unpacked, and the zip that its store takes.
+fn extension(dist: &Path, browser: &str, name: &str) -> Result<String> {
+    progress(name);
+    let folder = dist.join(name);
+    shell::capture(shell::tool("extension.mjs").arg(&folder).args(["--browser", browser]))?;
     let mut zip = Zip::default();
     zip.add_folder(&folder)?;
     let bytes = zip.finish();
-    fs::write(dist.join("extension.zip"), &bytes)?;
-    Ok(Some(format!("dist/extension.zip: {} bytes", bytes.len())))
+    fs::write(dist.join(format!("{name}.zip")), &bytes)?;
+    Ok(format!("dist/{name}.zip: {} bytes", bytes.len()))
 }
 
 /// Copies a folder, less what [`NOT_FOR_THE_SITE`] names.

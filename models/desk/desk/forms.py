@@ -27,14 +27,23 @@ def prompt(task: str, text: str) -> str:
     return f"{SYSTEM_TOKEN}{SYSTEM[task]}{END_TOKEN}{USER_TOKEN}{text}{END_TOKEN}{ASSISTANT_TOKEN}"
 
 
+def _value(form: dict, name: str) -> str:
+    value = form[name]
+    if name in AMOUNTS and value is not None:
+        return f"{value:.0f}" if form["currency"] in WHOLE else f"{value:.2f}"
+    return json.dumps(value, ensure_ascii=False)
+
+
 def spell(task: str, form: dict) -> str:
     """The form as JSON without spaces, fields in their order, sums with cents where the currency has them."""
-    parts = []
+    return "{" + ",".join(f'"{name}":{_value(form, name)}' for name in FIELDS[task]) + "}"
+
+
+def value_spans(task: str, form: dict) -> list[tuple[str, int, int]]:
+    """Where each field's value stands in the spelled form: name, first character, the one behind the last."""
+    spans, at = [], 1
     for name in FIELDS[task]:
-        value = form[name]
-        if name in AMOUNTS and value is not None:
-            written = f"{value:.0f}" if form["currency"] in WHOLE else f"{value:.2f}"
-        else:
-            written = json.dumps(value, ensure_ascii=False)
-        parts.append(f'"{name}":{written}')
-    return "{" + ",".join(parts) + "}"
+        start = at + len(name) + 3
+        at = start + len(_value(form, name)) + 1
+        spans.append((name, start, at - 1))
+    return spans

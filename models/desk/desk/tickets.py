@@ -159,8 +159,12 @@ class TicketMaker:
 
     def _signature(self, rng, me: str, terse: bool) -> str:
         name, draw = f"«requester:{me}»", rng.random()
-        if terse or draw < 0.28:
-            return rng.choice([f" {name}", f" - {name}", f" /{name}", f"\n{name}", f". {name}", f" ({name})", f", {name}", f"\n-{name}", f" / {name}"])
+        if terse or draw < 0.42:
+            # Most people only add their name, some what they do.
+            plain_end = rng.random() < 0.5
+            ending = rng.choice([" {}", " {}", "\n{}"]) if plain_end else rng.choice([" - {}", " /{}", ". {}", " ({})", ", {}", "\n-{}", " / {}"])
+            job = f", {self._part(rng, rng.choice(['department', 'jobtitle']))}" if plain_end and rng.random() < 0.2 else ""
+            return ending.format(name) + job
         closing = self._part(rng, "closing")
         text = rng.choice([f"\n{closing},\n{name}", f"\n\n{closing}\n{name}", f"\n{closing} {name}", f" {closing}, {name}", f"\n{closing}, {name}", f"\n{name}", f"\n\n{name}"])
         if rng.random() < 0.35:

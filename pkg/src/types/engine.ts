@@ -222,10 +222,28 @@ export interface TemplateOptions {
   addGenerationPrompt?: boolean;
 }
 
-/** Vectors in OpenAI's shape, of models that are made for it (BERT-like encoders). */
+/** Vectors in OpenAI's shape: of BERT-like encoders, and of decoders after the final norm, pooled as the file says, or their last token's. */
 export interface Embeddings {
   create(params: EmbeddingParams & { encoding_format: "base64" }, options?: CallOptions): Promise<EmbeddingResponse<string>>;
   create(params: EmbeddingParams & { encoding_format?: "float" }, options?: CallOptions): Promise<EmbeddingResponse>;
+}
+
+/** How a text is read. */
+export interface TokenizeOptions {
+  /** Put the BOS and EOS tokens around it, as the model wants them. */
+  addSpecial?: boolean;
+  /** Read markers such as `<|im_end|>` in it as the tokens that they name. */
+  parseSpecial?: boolean;
+}
+
+/** Tokens of a text. */
+export interface Tokens {
+  ids: number[];
+  /**
+   * Of each token `[start, end]`: `text.slice(start, end)` is what it stands for. Tokens that share a character have both
+   * all of it; those that are not in the text (BOS, EOS) are empty.
+   */
+  offsets: [number, number][];
 }
 
 /** What a model thinks of a text. The first token, which nothing precedes, is in neither list. */
@@ -246,7 +264,9 @@ export interface Engine {
   /** Chats until the model calls no more tools, and carries out what it calls. */
   runTools(params: RunToolsParams, options?: CallOptions): Promise<RunToolsResult>;
   /** Token ids of `text`; by default without BOS/EOS, and with markers such as `</s>` taken as plain text. */
-  tokenize(text: string, options?: { addSpecial?: boolean; parseSpecial?: boolean }): Promise<number[]>;
+  tokenize(text: string, options?: TokenizeOptions & { offsets?: false }): Promise<number[]>;
+  /** The same, and where in `text` each token is. */
+  tokenize(text: string, options: TokenizeOptions & { offsets: true }): Promise<Tokens>;
   detokenize(ids: ArrayLike<number>): Promise<string>;
   /** Tokens of a text, or of a conversation after the chat template, with the tools that it describes. */
   countTokens(input: string | ChatMessage[], options?: { tools?: Tool[] }): Promise<number>;

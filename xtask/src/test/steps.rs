@@ -129,7 +129,7 @@ fn typescript_check(_: bool) -> Result<Count> {
 
 fn tools_tests(soak: bool) -> Result<Count> {
     setup::node()?;
-    node_tests("tools", &["tools", "www"], soak)
+    node_tests("tools", &["tools", "www", "extension"], soak)
 }
 
 fn browser_tests(soak: bool) -> Result<Count> {

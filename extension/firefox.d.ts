@@ -1,0 +1,4 @@
+// What Firefox has beside Chrome's APIs.
+declare namespace chrome.sidebarAction {
+  function open(): Promise<void>;
+}

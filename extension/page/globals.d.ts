@@ -1,0 +1,2 @@
+// Readability.js, as a script, declares its class for the scripts behind it.
+declare const Readability: typeof import("@mozilla/readability").Readability;
