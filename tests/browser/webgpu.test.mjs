@@ -63,19 +63,25 @@ test("log-probabilities on WebGPU are those of the CPU on plain weights", { skip
   assert.ok(cpu.length > 10 && cpu.length === gpu.length);
 });
 
+/**
+ * In a page: from now on a worker runs `code` before the package's own begins.
+ * @param {string} code
+ */
+function beforeWorkers(code) {
+  const OriginalWorker = window.Worker;
+  window.Worker = class extends OriginalWorker {
+    constructor(script, options) {
+      const module = (text) => JSON.stringify(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+      super(JSON.parse(module(`import ${module(code)}; import ${JSON.stringify(String(script))};`)), options);
+    }
+  };
+}
+
 test("without WebGPU the error says so, and the CPU works", async (t) => {
   const model = harness.made("tiny.gguf", writeGguf(tinyModel({})));
   const page = await harness.page(t);
+  await page.evaluate(beforeWorkers, 'Object.defineProperty(self.navigator, "gpu", { value: undefined });');
   const outcomes = await page.evaluate(async (url) => {
-    // The engine runs in a worker: there WebGPU is taken away before the package's own code begins.
-    const OriginalWorker = window.Worker;
-    window.Worker = class extends OriginalWorker {
-      constructor(script, options) {
-        const module = (text) => JSON.stringify(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
-        const without = module('Object.defineProperty(self.navigator, "gpu", { value: undefined });');
-        super(JSON.parse(module(`import ${without}; import ${JSON.stringify(String(script))};`)), options);
-      }
-    };
     const load = (backend) =>
       window.tabmind.load(url, { cache: "none", backend }).then(
         (engine) => ({ value: engine.info.backend }),
@@ -85,6 +91,45 @@ test("without WebGPU the error says so, and the CPU works", async (t) => {
   }, new URL(model, harness.site.url).href);
   assertError(outcomes[0], "webgpu_unavailable", /adapter/u);
   assert.deepEqual(outcomes[1], { value: "cpu" });
+});
+
+test("a GPU that is lost in mid-stream ends the stream with device_lost, and the next load works", async (t) => {
+  const model = harness.made("tiny.gguf", writeGguf(tinyModel({})));
+  const page = await harness.page(t);
+  // The page tells the worker when to destroy its device.
+  const destroyer = `
+    const original = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = async function (...given) {
+      const device = await original.apply(this, given);
+      new BroadcastChannel("lose").onmessage = () => device.destroy();
+      return device;
+    };`;
+  await page.evaluate(beforeWorkers, destroyer);
+  const outcome = await page.evaluate(async (url) => {
+    const load = () => window.tabmind.load(url, { cache: "none", backend: "webgpu" });
+    const params = { prompt: [1, 2, 3], max_tokens: 60, temperature: 0, ignore_eos: true, return_token_ids: true };
+    const told = (error) => ({ error: { name: error.name, code: error.code, message: error.message, isTabmindError: error instanceof window.tabmind.TabmindError } });
+    const engine = await load();
+    let pieces = 0;
+    const stream = async () => {
+      for await (const _ of await engine.completions.create({ ...params, stream: true })) {
+        pieces += 1;
+        if (pieces === 3) new BroadcastChannel("lose").postMessage("now");
+      }
+      return { value: "the stream ended well" };
+    };
+    const lost = await stream().catch(told);
+    const later = await engine.completions.create(params).catch(told);
+    await engine.close();
+    const again = await load();
+    const { choices } = await again.completions.create(params);
+    await again.close();
+    return { lost, later, pieces, ids: choices[0].token_ids.length };
+  }, new URL(model, harness.site.url).href);
+  assertError(outcome.lost, "device_lost", /GPU/u);
+  assertError(outcome.later, "device_lost", /GPU/u);
+  assert.ok(outcome.pieces >= 3 && outcome.pieces < 60, `${outcome.pieces} pieces before the loss was noticed`);
+  assert.equal(outcome.ids, 60);
 });
 
 test("weights on the GPU do not stay in the wasm heap", async (t) => {
