@@ -15,7 +15,7 @@ export async function startThreads(glue: typeof Glue, response: Response, count:
   const { memory } = await glue.default({ module_or_path: module });
   const start = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const thread = new Worker(self.location.href, { type: "module", name: "tabmind thread" });
+      const thread = new Worker(self.location.href, { type: ownType(), name: "tabmind thread" });
       thread.onmessage = () => {
         thread.onerror = (event) => onDeath(event.message);
         resolve();
@@ -24,6 +24,16 @@ export async function startThreads(glue: typeof Glue, response: Response, count:
       thread.postMessage({ type: "thread", module, memory } satisfies StartThread);
     });
   await Promise.all(Array.from({ length: count }, start));
+}
+
+/** How this worker was started: some bundlers make classic scripts of modules. `importScripts` fails in modules, even of nothing. */
+function ownType(): WorkerType {
+  try {
+    (globalThis as { importScripts?: () => void }).importScripts?.();
+    return "classic";
+  } catch {
+    return "module";
+  }
 }
 
 /** Makes this worker a thread. Does not return while the engine lives. */

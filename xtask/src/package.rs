@@ -31,6 +31,8 @@ pub fn command(args: Args) -> Result<()> {
     }
     fs::create_dir_all(&dist)?;
     provenance(&dist)?;
+    progress("API reference");
+    shell::run(shell::npm().args(["run", "--silent", "reference", "--workspace", "tools"]))?;
     let made = [
         tarball(&dist)?,
         site(&dist)?,

@@ -52,6 +52,7 @@ export interface ModelCache {
   list(options?: CacheOptions): Promise<CachedModel[]>;
   /** Deletes a model, whole or not; resolves to the number of files. Rejects while a tab is loading it. */
   delete(model: string | URL, options?: CacheOptions): Promise<number>;
+  /** How much is stored, and how much may be. */
   usage(options?: CacheOptions): Promise<CacheUsage>;
   /** Reads everything that is stored of a model and compares its checksums. */
   verify(model: string | URL, options?: CacheOptions): Promise<CacheVerification>;

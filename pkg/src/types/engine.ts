@@ -166,8 +166,11 @@ export interface NetworkRequest {
 
 /** Chat in OpenAI's shape. */
 export interface ChatCompletions {
+  /** Resolves to the whole answer. */
   create(params: ChatParams & { stream?: false }, options?: CallOptions): Promise<ChatCompletion>;
+  /** Resolves when the answer begins; leaving the stream ends it. */
   create(params: ChatParams & { stream: true }, options?: CallOptions): Promise<AsyncIterable<ChatChunk>>;
+  /** As `stream` says. */
   create(params: ChatParams, options?: CallOptions): Promise<ChatCompletion | AsyncIterable<ChatChunk>>;
 }
 
@@ -208,8 +211,11 @@ export interface RunToolsResult {
 
 /** Plain completion in OpenAI's legacy shape. */
 export interface Completions {
+  /** Resolves to the whole text. */
   create(params: CompletionParams & { stream?: false }, options?: CallOptions): Promise<Completion>;
+  /** Resolves when the text begins; leaving the stream ends it. */
   create(params: CompletionParams & { stream: true }, options?: CallOptions): Promise<AsyncIterable<CompletionChunk>>;
+  /** As `stream` says. */
   create(params: CompletionParams, options?: CallOptions): Promise<Completion | AsyncIterable<CompletionChunk>>;
 }
 
@@ -224,7 +230,9 @@ export interface TemplateOptions {
 
 /** Vectors in OpenAI's shape: of BERT-like encoders, and of decoders after the final norm, pooled as the file says, or their last token's. */
 export interface Embeddings {
+  /** Vectors as OpenAI's client asks for them. */
   create(params: EmbeddingParams & { encoding_format: "base64" }, options?: CallOptions): Promise<EmbeddingResponse<string>>;
+  /** Vectors of numbers, one for each text, in order. */
   create(params: EmbeddingParams & { encoding_format?: "float" }, options?: CallOptions): Promise<EmbeddingResponse>;
 }
 
@@ -267,12 +275,15 @@ export interface Engine {
   tokenize(text: string, options?: TokenizeOptions & { offsets?: false }): Promise<number[]>;
   /** The same, and where in `text` each token is. */
   tokenize(text: string, options: TokenizeOptions & { offsets: true }): Promise<Tokens>;
+  /** The text of token ids. */
   detokenize(ids: ArrayLike<number>): Promise<string>;
   /** Tokens of a text, or of a conversation after the chat template, with the tools that it describes. */
   countTokens(input: string | ChatMessage[], options?: { tools?: Tool[] }): Promise<number>;
   /** How likely the model finds `input` (text or token ids), token by token. Waits for the calls made before it. */
   score(input: string | number[], options?: CallOptions): Promise<Score>;
+  /** The prompt that the model's chat template makes of a conversation. */
   applyChatTemplate(messages: ChatMessage[], options?: TemplateOptions): Promise<string>;
+  /** What the engine counts, as of now. */
   stats(): Promise<EngineStats>;
   /**
    * Takes every way into the network away from the engine's worker, for good; `info.sealed` says what that is worth.

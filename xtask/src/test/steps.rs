@@ -27,6 +27,7 @@ pub fn all() -> Vec<Step> {
         step("docs", docs),
         step("build", build_package),
         step("TypeScript check", typescript_check),
+        step("API reference", api_reference),
         step("tools tests", tools_tests),
         step("browser tests", browser_tests),
         step("packaging tests", packaging_tests),
@@ -125,6 +126,14 @@ fn typescript_check(_: bool) -> Result<Count> {
     setup::node()?;
     build::build(Profile::Release)?; // the types of the wasm module are an input
     check("typescript", shell::npm().args(["run", "--silent", "check"]))
+}
+
+/// Undocumented exports and dead links are errors.
+fn api_reference(_: bool) -> Result<Count> {
+    setup::node()?;
+    let arguments =
+        ["run", "--silent", "reference", "--workspace", "tools", "--", "--out", "../target/reference"];
+    check("reference", shell::npm().args(arguments))
 }
 
 fn tools_tests(soak: bool) -> Result<Count> {
