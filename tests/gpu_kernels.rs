@@ -205,7 +205,9 @@ fn projections() {
             256 => 256 * blocks.div_ceil(3),
             len => len * blocks,
         });
-        let shape = (columns, 1usize..40, 1usize..4, 1usize..12);
+        // Up to 8 tokens, and tiles of 32 tokens and 64 rows.
+        let prompt = prop_oneof![1usize..9, 9usize..70];
+        let shape = (columns, 1usize..90, 1usize..4, prompt);
         check(3, (shape, 0usize..6, 0usize..4, any::<u64>()), |(shape, epilogue, norm, seed)| {
             projection(format, shape, epilogue, norm, seed)
         });

@@ -223,13 +223,13 @@ impl GpuEngine {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         pass.set_bind_group(0, &self.shared, &[]);
         for step in steps.iter().chain(choice) {
-            let y = match step.grid {
-                Grid::Once => 1,
-                Grid::Tokens(each) => tokens.div_ceil(each),
-                Grid::Items(each) => tokens * each,
-                Grid::Wanted(each) => wanted.div_ceil(each),
+            let (count, y) = match step.grid {
+                Grid::Once => (tokens, 1),
+                Grid::Tokens(each) => (tokens, tokens.div_ceil(each)),
+                Grid::Items(each) => (tokens, tokens * each),
+                Grid::Wanted(each) => (wanted, wanted.div_ceil(each)),
             };
-            if y == 0 {
+            if !step.when.contains(&count) {
                 continue;
             }
             pass.set_pipeline(self.shaders.get(step.pipeline));

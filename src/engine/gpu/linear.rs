@@ -2,7 +2,7 @@
 
 use super::arena::Place;
 use super::planes::BLOCK;
-use super::program::{Grid, Kernel, Programmer, Words};
+use super::program::{ALWAYS, Grid, Kernel, Programmer, Words};
 use super::stores::Rows;
 use crate::error::Result;
 use crate::kernels::activation::Activation;
@@ -13,10 +13,25 @@ use crate::kernels::logits::Logits;
 use crate::kernels::norm::NormParams;
 use crate::recording::MatrixId;
 
-/// Rows of a workgroup, as in `wgsl/linear.wgsl`.
-const ROWS: usize = 8;
-/// Tokens of a workgroup where several run.
-const TOKENS: usize = 8;
+/// How a product is computed, which depends on for how many tokens.
+#[derive(Clone, Copy)]
+struct Variant {
+    /// So many tokens at least and at most.
+    when: (usize, usize),
+    /// Rows and tokens of a workgroup, as in the kernel.
+    rows: usize,
+    tokens: usize,
+    kernel: &'static str,
+}
+
+/// Weights are read once per token.
+const ONE: Variant =
+    Variant { when: (1, usize::MAX), rows: 8, tokens: 1, kernel: include_str!("wgsl/linear.wgsl") };
+/// Weights are read once, and every weight meets all tokens in registers.
+const FEW: Variant = Variant { when: (2, 8), tokens: 8, ..ONE };
+/// Tiles of weights and tokens meet in workgroup memory.
+const MANY: Variant =
+    Variant { when: (9, usize::MAX), rows: 64, tokens: 32, kernel: include_str!("wgsl/linear_tiled.wgsl") };
 
 /// Numbers of activations in `wgsl/activation.wgsl`.
 const fn number(activation: Activation) -> usize {
@@ -27,7 +42,7 @@ const fn number(activation: Activation) -> usize {
     }
 }
 
-/// What follows the product: the constants of `wgsl/linear.wgsl`.
+/// What follows the product: the constants of `wgsl/product.wgsl`.
 #[derive(Clone, Copy)]
 enum Finish {
     Epilogue(Epilogue),
@@ -81,7 +96,7 @@ impl Programmer<'_> {
                 .f(op.scale);
             let sources = [prelude.as_str(), include_str!("wgsl/embed.wgsl")];
             let kernel = Kernel { label: "embed", sources: &sources, x: 1, grid: Grid::Tokens(1), params };
-            self.push_weights(kernel, segment)?;
+            self.push_weights(kernel, segment, ALWAYS)?;
         }
         Ok(())
     }
@@ -233,14 +248,22 @@ impl Programmer<'_> {
         Ok((normed, None))
     }
 
-    /// Appends a product, one dispatch per segment that holds rows of it.
+    /// Appends a product, one dispatch per segment that holds rows of it, for any number of tokens.
     fn product(&mut self, product: Product<'_>) -> Result<()> {
+        if self.single || product.routed.is_some() {
+            return self.variant(&product, ONE);
+        }
+        self.variant(&product, FEW)?;
+        self.variant(&product, MANY)
+    }
+
+    fn variant(&mut self, product: &Product<'_>, variant: Variant) -> Result<()> {
         let stores = self.stores;
         let store = &stores.stores[product.rows.store];
-        let tokens = if self.single || product.routed.is_some() { 1 } else { TOKENS };
         let used = product.routed.map_or(0, |routed| routed.used);
         let constants = format!(
-            "const TOKENS: u32 = {tokens}u;\nconst RAGGED: bool = {};\nconst EXPERTS: u32 = {used}u;",
+            "const TOKENS: u32 = {}u;\nconst RAGGED: bool = {};\nconst EXPERTS: u32 = {used}u;",
+            variant.tokens,
             !product.columns.is_multiple_of(BLOCK)
         );
         let prelude = store.planes.prelude();
@@ -248,11 +271,12 @@ impl Programmer<'_> {
             constants.as_str(),
             include_str!("wgsl/activation.wgsl"),
             prelude.as_str(),
-            include_str!("wgsl/linear.wgsl"),
+            include_str!("wgsl/product.wgsl"),
+            variant.kernel,
         ];
         let grid = match (product.finish, used) {
-            (Finish::Logits(..), _) => Grid::Wanted(tokens),
-            (_, 0) => Grid::Tokens(tokens),
+            (Finish::Logits(..), _) => Grid::Wanted(variant.tokens),
+            (_, 0) => Grid::Tokens(variant.tokens),
             _ => Grid::Items(used),
         };
         let all = product.routed.map_or(1, |routed| routed.count) * product.rows.count;
@@ -263,10 +287,11 @@ impl Programmer<'_> {
             if from >= to {
                 continue;
             }
-            let params = self.product_params(&product, from - start, (from - first, to - from));
+            let params = self.product_params(product, from - start, (from - first, to - from));
             let rows = if used > 0 { product.rows.count } else { to - from - product.second };
-            let x = rows.div_ceil(ROWS);
-            self.push_weights(Kernel { label: "linear", sources: &sources, x, grid, params }, segment)?;
+            let x = rows.div_ceil(variant.rows);
+            let kernel = Kernel { label: "linear", sources: &sources, x, grid, params };
+            self.push_weights(kernel, segment, variant.when.0..=variant.when.1)?;
         }
         Ok(())
     }

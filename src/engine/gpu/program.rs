@@ -1,5 +1,7 @@
 //! A recording as a list of dispatches, with everything made that they are bound to.
 
+use std::ops::RangeInclusive;
+
 use super::arena::{Arena, Place};
 use super::device::Device;
 use super::planes::Segment;
@@ -12,6 +14,8 @@ use crate::recording::VectorId;
 
 /// What stands for an absent vector or view.
 pub const NONE: u32 = u32::MAX;
+/// For any number of tokens.
+pub const ALWAYS: RangeInclusive<usize> = 1..=usize::MAX;
 /// Bytes from one dispatch's parameters to the next one's.
 const SLOT: usize = 256;
 
@@ -45,6 +49,8 @@ pub struct Step {
     pub x: usize,
     /// Workgroups in y.
     pub grid: Grid,
+    /// For how many tokens it runs, or, where only their logits count, for how many of these.
+    pub when: RangeInclusive<usize>,
     /// What it needs of the sequence.
     pub state: Option<State>,
     /// Group 1.
@@ -150,17 +156,22 @@ impl<'a> Programmer<'a> {
         let bindings = if state.is_some() { Bindings::State } else { Bindings::Plain };
         let params = self.params(&kernel.params);
         let operands = bind(self.device, &self.shaders.plain, &[params.as_entire_binding()]);
-        self.append(bindings, kernel, operands, state)
+        self.append(bindings, kernel, operands, state, ALWAYS)
     }
 
-    /// Appends a dispatch of a kernel with the weights of one segment.
-    pub fn push_weights(&mut self, kernel: Kernel<'_>, segment: &Segment) -> Result<()> {
+    /// Appends a dispatch of a kernel with the weights of one segment, for as many tokens as `when` says.
+    pub fn push_weights(
+        &mut self,
+        kernel: Kernel<'_>,
+        segment: &Segment,
+        when: RangeInclusive<usize>,
+    ) -> Result<()> {
         let params = self.params(&kernel.params);
         let scales = segment.scales.as_ref().unwrap_or(&segment.quants);
         let resources =
             [params.as_entire_binding(), segment.quants.as_entire_binding(), scales.as_entire_binding()];
         let operands = bind(self.device, &self.shaders.weights, &resources);
-        self.append(Bindings::Weights, kernel, operands, None)
+        self.append(Bindings::Weights, kernel, operands, None, when)
     }
 
     fn append(
@@ -169,11 +180,12 @@ impl<'a> Programmer<'a> {
         kernel: Kernel<'_>,
         operands: wgpu::BindGroup,
         state: Option<State>,
+        when: RangeInclusive<usize>,
     ) -> Result<()> {
         let Kernel { label, sources, x, grid, .. } = kernel;
         self.device.check_workgroups(label, x)?;
         let pipeline = self.shaders.pipeline(self.device, bindings, label, sources);
-        self.steps.push(Step { pipeline, x, grid, state, operands });
+        self.steps.push(Step { pipeline, x, grid, when, state, operands });
         Ok(())
     }
 

@@ -1,0 +1,95 @@
+// y = epilogue(W · x + bias) for many items: a product of matrices; operands and twins: product.wgsl.
+//
+// A workgroup computes ROWS rows for ITEMS items. It goes over the columns in blocks of 32: every invocation dequantises
+// one row's block and transposes 4 x 4 elements of x into workgroup memory, then multiplies 8 rows with 4 items, so that a
+// weight is unpacked once for ITEMS items and an element of x read once for ROWS rows. A norm has been applied to x before.
+
+const ROWS: u32 = 64u;
+const ITEMS: u32 = 32u;
+// Rows of an invocation: number, and distance.
+const OWN_ROWS: u32 = 8u;
+const APART: u32 = ROWS / OWN_ROWS;
+// Items four by four.
+const QUADS: u32 = ITEMS / 4u;
+
+// `[8, ROWS]`: four columns of a row each.
+var<workgroup> tile_w: array<vec4<f32>, 8u * ROWS>;
+// `[32, QUADS]`: a column of four items each.
+var<workgroup> tile_x: array<vec4<f32>, 32u * QUADS>;
+
+// Loads block `block` of row `row` and of the four items whose rows of x begin at `x`.
+fn load_tiles(index: u32, row: u32, x: vec4<u32>, block: u32, blocks: u32) {
+    load_block(row * blocks + block);
+    for (var j = 0u; j < 8u; j++) {
+        tile_w[j * ROWS + index] = w[j];
+    }
+    let column = 4u * (index % 8u);
+    let at = 32u * block + column;
+    let turned = transpose(mat4x4<f32>(load4(x.x, at), load4(x.y, at), load4(x.z, at), load4(x.w, at)));
+    for (var c = 0u; c < 4u; c++) {
+        tile_x[(column + c) * QUADS + index / 8u] = turned[c];
+    }
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+    let count = item_count();
+    let blocks = (params.columns + 31u) / 32u;
+    // What is past the end is computed like the last one, and not written.
+    let loaded_row = min(group.x * ROWS + index, params.rows - 1u);
+    let loaded_item = group.y * ITEMS + 4u * (index / 8u);
+    let last = count - 1u;
+    let x = vec4<u32>(
+        x_of(min(loaded_item, last)),
+        x_of(min(loaded_item + 1u, last)),
+        x_of(min(loaded_item + 2u, last)),
+        x_of(min(loaded_item + 3u, last)),
+    );
+    let own_row = index % APART;
+    let quad = index / APART;
+    var first: array<vec4<f32>, OWN_ROWS>;
+    var sums: array<vec4<f32>, OWN_ROWS>;
+    let parts = select(1u, 2u, params.second > 0u);
+    for (var part = 0u; part < parts; part++) {
+        for (var r = 0u; r < OWN_ROWS; r++) {
+            first[r] = sums[r];
+            sums[r] = vec4<f32>();
+        }
+        for (var block = 0u; block < blocks; block++) {
+            load_tiles(index, params.first_row + loaded_row + part * params.second, x, block, blocks);
+            workgroupBarrier();
+            for (var j = 0u; j < 8u; j++) {
+                let x0 = tile_x[4u * j * QUADS + quad];
+                let x1 = tile_x[(4u * j + 1u) * QUADS + quad];
+                let x2 = tile_x[(4u * j + 2u) * QUADS + quad];
+                let x3 = tile_x[(4u * j + 3u) * QUADS + quad];
+                for (var r = 0u; r < OWN_ROWS; r++) {
+                    let v = tile_w[j * ROWS + own_row + APART * r];
+                    sums[r] += v.x * x0 + v.y * x1 + v.z * x2 + v.w * x3;
+                }
+            }
+            workgroupBarrier();
+        }
+    }
+    for (var r = 0u; r < OWN_ROWS; r++) {
+        let row = group.x * ROWS + own_row + APART * r;
+        if row >= params.rows {
+            continue;
+        }
+        // Of a single matrix the result is the first operand; of a gate the sums are the second one's.
+        let is_gate = params.second > 0u;
+        var a = select(sums[r], first[r], is_gate);
+        var b = sums[r];
+        if params.bias != NONE {
+            a += vectors[params.bias + row];
+            b += vectors[params.bias + row + params.second_bias];
+        }
+        for (var c = 0u; c < 4u; c++) {
+            let item = group.y * ITEMS + 4u * quad + c;
+            if item < count {
+                let y = params.y + item * params.y_stride + row;
+                acts[y] = epilogue(y, params.by + item * params.by_stride + row, a[c], b[c]);
+            }
+        }
+    }
+}
