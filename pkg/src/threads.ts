@@ -26,14 +26,17 @@ export async function startThreads(glue: typeof Glue, response: Response, count:
   await Promise.all(Array.from({ length: count }, start));
 }
 
-/** How this worker was started: some bundlers make classic scripts of modules. `importScripts` fails in modules, even of nothing. */
+/**
+ * How this worker was started: some bundlers make classic scripts of modules. A classic one cannot parse this address, a
+ * module cannot even try; neither asks for anything.
+ */
 function ownType(): WorkerType {
   try {
-    (globalThis as { importScripts?: () => void }).importScripts?.();
-    return "classic";
-  } catch {
-    return "module";
+    (globalThis as { importScripts?: (url: string) => void }).importScripts?.("https://:");
+  } catch (error) {
+    return error instanceof TypeError ? "module" : "classic";
   }
+  return "module";
 }
 
 /** Makes this worker a thread. Does not return while the engine lives. */

@@ -17,7 +17,7 @@ const site = `<!doctype html><title>A site</title><button id="ask">Ask</button><
   document.querySelector("#ask").onclick = () => (window.asked = call({ messages: [{ role: "user", content: "hi" }], max_tokens: 4 }));
 </script>`;
 const pages = { "/site": site, "/frame": "<!doctype html><title>Frame</title>" };
-const models = { "quick.gguf": { contextLength: 512 }, "slow.gguf": { dim: 512, blocks: 4, contextLength: 3072 } };
+const models = { "quick.gguf": { contextLength: 512 }, "slow.gguf": { dim: 512, blocks: 8, contextLength: 3072 } };
 const offered = useExtension({ granted: true, pages, models });
 const installed = useExtension({ granted: false, pages });
 

@@ -10,13 +10,16 @@ const pages = {
   "/article": `<!doctype html><title>Ships</title><nav>Home Shop Login</nav><article><h1>The lighthouse</h1>${`<p>${paragraph.repeat(6)}</p>`.repeat(40)}</article>`,
 };
 // Small and quick; and one that writes for seconds.
-const models = { "quick.gguf": { contextLength: 512 }, "slow.gguf": { dim: 512, blocks: 4, contextLength: 3072 } };
+const models = { "quick.gguf": { contextLength: 512 }, "slow.gguf": { dim: 512, blocks: 8, contextLength: 3072 } };
 const extension = useExtension({ granted: true, pages, models });
 
 const answer = (panel) => panel.locator(".message-assistant").last();
 const textOf = (panel) => answer(panel).locator(".message-body").innerText();
 const settled = (panel) => panel.waitForFunction(() => [...document.querySelectorAll(".message-assistant")].at(-1)?.getAttribute("aria-busy") === "false");
 const writing = (panel) => panel.waitForFunction(() => ([...document.querySelectorAll(".message-assistant .message-body")].at(-1)?.textContent.length ?? 0) > 5);
+
+/** Without waiting until the button rests: the answer may be there before. */
+const stop = (panel) => panel.click("#stop", { force: true });
 
 async function say(panel, text) {
   await panel.fill("#input", text);
@@ -79,7 +82,7 @@ test("a chat streams, can be stopped, and its answer replaces the selection in a
   await extension.choose(panel, "slow.gguf");
   await say(panel, "hello");
   await writing(panel);
-  await panel.click("#stop");
+  await stop(panel);
   await settled(panel);
   assert.match(await answer(panel).innerText(), /Stopped\./u);
 
@@ -88,7 +91,7 @@ test("a chat streams, can be stopped, and its answer replaces the selection in a
   await panel.waitForFunction(() => document.querySelectorAll(".message-assistant").length === 2);
   assert.equal(await panel.locator(".message-user .message-body").last().innerText(), "old text");
   await writing(panel);
-  await panel.click("#stop");
+  await stop(panel);
   await settled(panel);
   await answer(panel).getByText("Insert").click();
   await page.waitForFunction(() => document.querySelector("#field").value.length > 20);
@@ -104,7 +107,7 @@ test("a stream goes on while the service worker is killed", async (t) => {
   const before = (await textOf(panel)).length;
   assert.equal(await answer(panel).getAttribute("aria-busy"), "true", "it was still writing when the service worker ended");
   await panel.waitForFunction((length) => [...document.querySelectorAll(".message-assistant .message-body")].at(-1).textContent.length > length + 20, before);
-  await panel.click("#stop");
+  await stop(panel);
   await settled(panel);
 });
 
@@ -121,7 +124,7 @@ test("when the host itself ends, what was written stays and the end is told; the
   await panel.waitForSelector("#lost", { state: "hidden" });
   await writing(panel);
   assert.equal(await panel.locator(".message-assistant").count(), 2, "the partial answer stays");
-  await panel.click("#stop");
+  await stop(panel);
   await settled(panel);
 });
 
@@ -134,7 +137,7 @@ test("a panel that is opened later shows what is being written", async (t) => {
   const second = await extension.open(t, "panel.html");
   await writing(second);
   assert.equal(await answer(second).getAttribute("aria-busy"), "true");
-  await second.click("#stop");
+  await stop(second);
   await settled(second);
 });
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use wasm_bindgen_cli_support::Bindgen;
@@ -64,9 +65,17 @@ pub fn dist_dir() -> PathBuf {
     shell::root().join("pkg/dist")
 }
 
-/// Brings `pkg/dist` up to date.
+/// Brings `pkg/dist` up to date, once in the life of this process: what several steps need is not compiled for each.
+///
+/// cargo would: it keeps one module of a name, and compiles our crate anew whenever the variant before was another one.
 pub fn build(profile: Profile) -> Result<()> {
-    build_only(profile, variant::ALL)
+    static BUILT: Mutex<Option<Profile>> = Mutex::new(None);
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if *built != Some(profile) {
+        build_only(profile, variant::ALL)?;
+        *built = Some(profile);
+    }
+    Ok(())
 }
 
 /// Brings `pkg/dist` up to date as far as `variants` go; the other modules in it are left as they are.
