@@ -156,7 +156,7 @@ test("what does not pass is not tried again", async (t) => {
 test("a file that changes between ranges is refused", async (t) => {
   const page = await harness.page(t);
   for (const [name, message] of [
-    ["changed-etag=1000000", /changed while it was loaded.*ETag.*version-0.*version-1/u],
+    ["changed-etag=1000000", /changed while it was loaded.*ETag.*version-\d.*version-\d/u],
     ["changed-date=1000000", /changed while it was loaded.*Last-Modified/u],
     ["changed-length=1000000", /changed while it was loaded.*length/u],
   ]) {
