@@ -18,7 +18,7 @@ use crate::sizes;
 use crate::zip::Zip;
 
 /// What only serves the people who work on the page.
-const NOT_FOR_THE_SITE: &[&str] = &[".d.ts", "tsconfig.json", ".map"];
+const NOT_FOR_THE_SITE: &[&str] = &[".d.ts", "tsconfig.json", ".map", "test"];
 /// What a module may weigh on the wire.
 const MAX_MODULE_BYTES: usize = 1_800_000;
 
@@ -108,16 +108,19 @@ fn extension(dist: &Path, browser: &str, name: &str) -> Result<String> {
     Ok(format!("dist/{name}.zip: {} bytes", bytes.len()))
 }
 
-/// Copies a folder, less what [`NOT_FOR_THE_SITE`] names.
+/// Copies a folder, less the files and folders that [`NOT_FOR_THE_SITE`] names.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
         let source = entry?.path();
         let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let target = to.join(&name);
+        if NOT_FOR_THE_SITE.iter().any(|ending| name.ends_with(ending)) {
+            continue;
+        }
         if source.is_dir() {
             copy(&source, &target)?;
-        } else if !NOT_FOR_THE_SITE.iter().any(|ending| name.ends_with(ending)) {
+        } else {
             fs::copy(&source, &target).with_context(|| format!("cannot copy {}", source.display()))?;
         }
     }
