@@ -1,6 +1,6 @@
 // The package as a stranger gets it: its tarball, installed into a fresh folder beside the apps and their tools.
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const noNetwork = /\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED)\b/u;
 
 /**
- * Copies `project`, a folder with a lockfile, below target/ and installs it, and the tarball into it.
+ * Copies `project`, a folder, below target/ and installs it, from its lockfile if it has one, and the tarball into it.
  *
  * @returns where it is, and why its tests must be skipped, or false
  */
@@ -23,7 +23,7 @@ export function install(project) {
   const [{ filename }] = JSON.parse(npm(join(root, "pkg"), "pack", "--json", "--pack-destination", folder));
   const tarball = join(folder, filename);
   try {
-    npm(folder, "ci", "--prefer-offline");
+    npm(folder, existsSync(join(folder, "package-lock.json")) ? "ci" : "install", "--prefer-offline");
     npm(folder, "install", "--no-save", "--prefer-offline", tarball);
   } catch (error) {
     if (!noNetwork.test(error.stderr)) throw error;

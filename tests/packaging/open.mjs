@@ -1,4 +1,5 @@
 // Opens an app in the browser as its user would, and tells what it shows and what it fetched.
+import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 
 /**
@@ -19,6 +20,14 @@ export async function open(browser, url) {
     await page.context().close();
     failed.catch(() => {});
   }
+}
+
+/** A form was written, with threads where there can be some, from one module and one model of this host. */
+export function assertWorks({ text, title, processors, requests }, site, isolated) {
+  assert.deepEqual(Object.keys(JSON.parse(text)), ["category", "priority", "summary", "requester", "asset", "location", "due"]);
+  assert.equal(title, `threads: ${isolated ? Math.max(1, processors > 2 ? Math.min(processors - 1, 8) : processors) : 1}`);
+  assert.deepEqual(requests.filter((url) => !url.startsWith(site)), []);
+  for (const ending of [".wasm", ".gguf"]) assert.equal(requests.filter((url) => url.endsWith(ending)).length, 1, ending);
 }
 
 /** Bytes on the wire of these scripts, from a server that compresses. */

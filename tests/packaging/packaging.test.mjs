@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { launchChromium } from "../../tools/chromium.mjs";
 import { serve } from "../../tools/serve.mjs";
 import { importFrom, install } from "./install.mjs";
-import { gzipped, open } from "./open.mjs";
+import { assertWorks, gzipped, open } from "./open.mjs";
 import { testReact } from "./react.mjs";
 
 const { folder, tarball, skip } = install("packaging");
@@ -81,14 +81,6 @@ async function withVite(app, work) {
   const server = await createServer({ root: join(folder, "apps", app), logLevel: "warn" });
   await server.listen();
   await work(server.resolvedUrls.local[0]).finally(() => server.close());
-}
-
-/** A form was written, with threads where there can be some, from one module and one model of this host. */
-function assertWorks({ text, title, processors, requests }, site, isolated) {
-  assert.deepEqual(Object.keys(JSON.parse(text)), ["category", "priority", "summary", "requester", "asset", "location", "due"]);
-  assert.equal(title, `threads: ${isolated ? Math.max(1, processors > 2 ? Math.min(processors - 1, 8) : processors) : 1}`);
-  assert.deepEqual(requests.filter((url) => !url.startsWith(site)), []);
-  for (const ending of [".wasm", ".gguf"]) assert.equal(requests.filter((url) => url.endsWith(ending)).length, 1, ending);
 }
 
 /** All that a page without a bundler asks for. */
