@@ -4,9 +4,6 @@
 #[cfg_attr(not(target_arch = "wasm32"), path = "task/native.rs")]
 mod platform;
 
-#[cfg(target_arch = "wasm32")]
-pub(crate) use platform::promise;
-
 use std::time::Duration;
 
 use web_time::Instant;

@@ -5,6 +5,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod cache;
+mod executor;
 mod parts;
 
 use std::rc::Rc;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
+use self::executor::promise;
 use self::parts::{Meter, Openings};
 use crate::cancel::Cancel;
 use crate::chat::Conversation;
@@ -23,7 +25,6 @@ use crate::generate::{Choice, Event, Outcome, Timings};
 use crate::model::Model;
 use crate::request::{LoadOptions, Request, parse};
 use crate::source::requests;
-use crate::task::promise;
 use crate::tokenizer::EncodeOptions;
 
 /// Runs once, when the module is instantiated.
