@@ -51,8 +51,8 @@ pub struct Generator<'a> {
 /// What the network made of the tokens that ran last.
 #[derive(Default)]
 struct Next {
-    /// The likeliest token, where that is all that is asked for.
-    likeliest: Option<u32>,
+    /// The token to follow, where that is all that is asked for.
+    picked: Option<u32>,
     /// Otherwise the logits.
     logits: Vec<f32>,
 }
@@ -219,8 +219,8 @@ impl<'g> Generator<'g> {
             let begun = Instant::now();
             let (now, later) = rest.split_at(rest.len().min(chunk));
             let session = self.cache.active();
-            if later.is_empty() && answer.takes_likeliest() {
-                next.likeliest = Some(session.extend_to_likeliest(self.network, now).await?);
+            if let Some(pick) = answer.pick().filter(|_| later.is_empty()) {
+                next.picked = Some(session.extend_to_pick(self.network, now, pick).await?);
                 break;
             }
             let first_logits = now.len() - usize::from(later.is_empty());
@@ -251,8 +251,8 @@ impl<'g> Generator<'g> {
         next: &mut Next,
         pending: &mut Vec<u32>,
     ) -> Result<Option<FinishReason>> {
-        let id = match next.likeliest.take() {
-            Some(id) => id,
+        let id = match next.picked.take() {
+            Some(id) => answer.take(id),
             None => answer.draw(&mut next.logits)?,
         };
         if answer.ends_with(id) {

@@ -2,7 +2,7 @@
 
 use crate::budget::{Budget, MEMORY_LIMIT};
 use crate::cancel::Cancel;
-use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, GpuEngine, NaiveEngine, RunCost, SequenceId};
+use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, GpuEngine, NaiveEngine, Pick, RunCost, SequenceId};
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::forward;
 use crate::gguf::Gguf;
@@ -264,21 +264,21 @@ impl Network {
         Ok(logits)
     }
 
-    /// Runs `tokens` at `position` and returns the likeliest token to follow them.
+    /// Runs `tokens` at `position` and returns the token to follow them, chosen as `pick` says.
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub async fn run_to_likeliest(
+    pub async fn run_to_pick(
         &mut self,
         sequence: SequenceId,
         tokens: &[u32],
         position: usize,
+        pick: Pick,
     ) -> Result<u32> {
         self.check(tokens, position)?;
         let first_logits = tokens.len().saturating_sub(1);
-        let likeliest =
-            self.engine.run_to_likeliest(Batch { sequence, tokens, position, first_logits }).await?;
-        likeliest.ok_or_else(|| numeric_error(position))
+        let batch = Batch { sequence, tokens, position, first_logits };
+        self.engine.run_to_pick(batch, pick).await?.ok_or_else(|| numeric_error(position))
     }
 
     /// That `tokens` can be run at `position`.

@@ -1,6 +1,6 @@
 //! One sequence: which tokens an engine's caches hold.
 
-use crate::engine::SequenceId;
+use crate::engine::{Pick, SequenceId};
 use crate::error::Result;
 use crate::network::Network;
 
@@ -83,12 +83,12 @@ impl Session {
         self.note(tokens, ran, can_rewind)
     }
 
-    /// Runs `tokens` after those held; returns the likeliest token to follow.
+    /// Runs `tokens` after those held; returns the token to follow, chosen as `pick` says.
     ///
     /// # Errors
     /// As [`extend`](Self::extend).
-    pub async fn extend_to_likeliest(&mut self, network: &mut Network, tokens: &[u32]) -> Result<u32> {
-        let ran = network.run_to_likeliest(self.sequence, tokens, self.tokens.len()).await;
+    pub async fn extend_to_pick(&mut self, network: &mut Network, tokens: &[u32], pick: Pick) -> Result<u32> {
+        let ran = network.run_to_pick(self.sequence, tokens, self.tokens.len(), pick).await;
         self.note(tokens, ran, network.can_rewind())
     }
 

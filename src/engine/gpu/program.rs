@@ -189,11 +189,10 @@ impl<'a> Programmer<'a> {
         Ok(())
     }
 
-    /// Appends the choice of the likeliest of `vocab` tokens.
-    pub fn argmax(&mut self, vocab: usize) -> Result<()> {
+    /// Appends a kernel that chooses one of `vocab` tokens.
+    pub fn choice(&mut self, label: &str, source: &str, vocab: usize) -> Result<()> {
         let params = Words::default().u(self.arena.logits.at).u(vocab).u(self.arena.chosen.at);
-        let sources = [include_str!("wgsl/argmax.wgsl")];
-        self.push(Kernel { label: "argmax", sources: &sources, x: 1, grid: Grid::Once, params }, None)
+        self.push(Kernel { label, sources: &[source], x: 1, grid: Grid::Once, params }, None)
     }
 
     /// Appends a norm of `group` columns each, of `width` columns.
