@@ -158,6 +158,17 @@ impl AnyEngine {
         }
     }
 
+    /// Whether the engine's device still works.
+    ///
+    /// # Errors
+    /// What it failed with.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            AnyEngine::Gpu(engine) => engine.check(),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => Ok(()),
+        }
+    }
+
     /// What the last run cost on a GPU.
     pub fn run_cost(&self) -> Option<RunCost> {
         match self {

@@ -229,6 +229,14 @@ impl Network {
         self.engine.adapter().map(|adapter| adapter.name.as_str())
     }
 
+    /// Whether the engine's device still works.
+    ///
+    /// # Errors
+    /// What it failed with.
+    pub fn check_device(&self) -> Result<()> {
+        self.engine.check()
+    }
+
     /// What the last run cost on a GPU.
     pub fn run_cost(&self) -> Option<RunCost> {
         self.engine.run_cost()

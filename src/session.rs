@@ -1,7 +1,7 @@
 //! One sequence: which tokens an engine's caches hold.
 
 use crate::engine::{Pick, SequenceId};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::network::Network;
 
 /// Tokens whose keys and values are in an engine.
@@ -94,11 +94,12 @@ impl Session {
 
     /// Takes note of tokens that ran, or failed to.
     fn note<T>(&mut self, tokens: &[u32], ran: Result<T>, can_rewind: bool) -> Result<T> {
-        if ran.is_ok() {
-            self.tokens.extend_from_slice(tokens);
-        } else if !can_rewind {
-            // A recurrent state that stopped half-way belongs to no position: start afresh.
-            self.tokens.clear();
+        match &ran {
+            Ok(_) => self.tokens.extend_from_slice(tokens),
+            // A recurrent state that stopped half-way belongs to no position: start afresh. What a lost GPU held will
+            // be run again.
+            Err(error) if !can_rewind && error.kind() != ErrorKind::DeviceLost => self.tokens.clear(),
+            Err(_) => {}
         }
         ran
     }

@@ -78,6 +78,8 @@ pub struct RunCost {
     pub created: usize,
     /// Bytes written to the GPU.
     pub bytes_written: usize,
+    /// Times that the host waited for results.
+    pub readbacks: usize,
     /// Bytes read back.
     pub bytes_read: usize,
 }
@@ -158,6 +160,14 @@ impl GpuEngine {
         &self.device.adapter
     }
 
+    /// Whether the device still works.
+    ///
+    /// # Errors
+    /// What it failed with.
+    pub fn check(&self) -> Result<()> {
+        self.device.check()
+    }
+
     /// Bytes of all buffers.
     pub fn allocated_bytes(&self) -> usize {
         self.device.allocated()
@@ -209,6 +219,7 @@ impl GpuEngine {
         };
         self.cost.dispatches += dispatches;
         self.cost.bytes_written += size_of_val(&run) + size_of_val(tokens);
+        self.cost.readbacks += usize::from(wanted > 0);
         self.cost.bytes_read += wanted * size_of::<f32>();
         if wanted > 0 {
             let source = source as u64 * 4;

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use js_sys::{Function, Uint8Array};
 use wasm_bindgen::prelude::*;
-use web_sys::{AbortSignal, Blob};
+use web_sys::{AbortController, AbortSignal, Blob};
 
 use super::call;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Phase, Progress};
+use crate::recovery::Origin;
 use crate::request::{CacheChoice, LoadOptions};
 use crate::source::{BlobSource, HttpOptions, HttpSource, Keep, Source, sleep};
 
@@ -55,6 +56,19 @@ impl Openings<'_> {
         }
         Ok(sources)
     }
+}
+
+/// Opens the same files again, which nobody aborts or watches. A `Blob`'s bytes lie with the browser: to keep one takes no
+/// memory here.
+pub(super) fn reopening(parts: Vec<JsValue>, options: LoadOptions) -> Origin {
+    Box::new(move || {
+        let (parts, options) = (parts.clone(), options.clone());
+        Box::pin(async move {
+            let signal = AbortController::new().map_err(|_| Error::aborted())?.signal();
+            let meter = Meter::new(None);
+            Openings { signal: &signal, options: &options, writes: true, meter: &meter }.open(parts).await
+        })
+    })
 }
 
 async fn open(part: JsValue, http: &HttpOptions) -> Result<Box<dyn Source>> {
