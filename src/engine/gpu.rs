@@ -1,6 +1,13 @@
 //! WebGPU: the recording as a list of compute dispatches, made once and encoded into one pass per run.
 //! The same kernels run natively on Vulkan, for tests.
 
+/// A kernel's text, as the build script left it.
+macro_rules! wgsl {
+    ($name:literal) => {
+        include_str!(concat!(env!("OUT_DIR"), "/", $name, ".wgsl"))
+    };
+}
+
 mod arena;
 mod attention;
 mod device;
@@ -106,8 +113,8 @@ impl GpuEngine {
             programmer.choice(label, source, vocab)?;
             Ok(programmer.finish())
         };
-        let likeliest = choice("argmax", include_str!("gpu/wgsl/argmax.wgsl"))?;
-        let drawn = choice("draw", include_str!("gpu/wgsl/draw.wgsl"))?;
+        let likeliest = choice("argmax", wgsl!("argmax"))?;
+        let drawn = choice("draw", wgsl!("draw"))?;
         let acts = device.buffer("activations", arena.bytes());
         let vector_buffer = device.buffer("vectors", vectors.len() * 4);
         for (index, rope) in recording.ropes.iter().enumerate() {

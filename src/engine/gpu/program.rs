@@ -213,7 +213,7 @@ impl<'a> Programmer<'a> {
             .option(self.vector(norm.bias))
             .u(add.is_some().into())
             .f(add.unwrap_or(0.0));
-        let sources = [include_str!("wgsl/reduce.wgsl"), include_str!("wgsl/norm.wgsl")];
+        let sources = [wgsl!("reduce"), wgsl!("norm")];
         self.push(
             Kernel { label: "norm", sources: &sources, x: width / group, grid: Grid::Tokens(1), params },
             None,
