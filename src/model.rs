@@ -21,6 +21,7 @@ use crate::encoder::Encoder;
 use crate::engine::RunCost;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::files::ModelFiles;
+use crate::gguf::Gguf;
 use crate::info::Info;
 use crate::logprobs::log_sum;
 use crate::network::{Backend, Draft, Network};
@@ -125,7 +126,7 @@ pub struct Estimate {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Size of the file or files.
+    /// Bytes that would be fetched: all of the file or files but what is stored, or was given.
     pub download_bytes: u64,
     /// Memory, once loaded.
     pub memory_bytes: MemoryBytes,
@@ -221,7 +222,8 @@ impl Model {
         let gguf = ModelFiles::read(parts).await?.table;
         if let Some(spec) = EncoderSpec::read(&gguf)? {
             let cached = parts.iter().all(|part| part.is_cached());
-            return Ok(Estimate { cached, ..Self::estimate_encoder(&spec, &gguf, options)? });
+            let download_bytes = missing(&gguf, parts);
+            return Ok(Estimate { cached, download_bytes, ..Self::estimate_encoder(&spec, &gguf, options)? });
         }
         let quantize = options.quantize.map(Into::into);
         let draft = Draft::new(Spec::read(&gguf)?, &gguf, options.context_length, quantize)?;
@@ -230,7 +232,7 @@ impl Model {
         Ok(Estimate {
             fits: fitting.is_ok(),
             reason: fitting.err().map(|error| error.detail().to_string()),
-            download_bytes: gguf.total_bytes,
+            download_bytes: missing(&gguf, parts),
             memory_bytes: draft.budget.with(context_length),
             context_length,
             backend: backend.name().into(),
@@ -332,6 +334,11 @@ impl Model {
             Runner::Encoder(_) => 0,
         })
     }
+}
+
+/// Bytes of a model's files that are not here yet.
+fn missing(gguf: &Gguf, parts: &[Box<dyn Source>]) -> u64 {
+    gguf.total_bytes.saturating_sub(parts.iter().map(|part| part.bytes_here()).sum())
 }
 
 /// A model's files, and the same as what knows their hashes.

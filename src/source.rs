@@ -68,6 +68,11 @@ pub trait Source {
         false
     }
 
+    /// Bytes of it that need not be fetched from anywhere.
+    fn bytes_here(&self) -> u64 {
+        self.len().unwrap_or(0)
+    }
+
     /// The SHA-256, in lower-case hexadecimal, that the origin says the whole has.
     fn expected_sha256(&self) -> Option<String> {
         None

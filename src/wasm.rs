@@ -5,16 +5,18 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod cache;
+mod executor;
 mod parts;
 
 use std::rc::Rc;
 
-use js_sys::{Function, Object, Reflect};
+use js_sys::{Function, Object, Promise, Reflect};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
+use self::executor::promise;
 use self::parts::{Meter, Openings, reopening};
 use crate::cancel::Cancel;
 use crate::chat::Conversation;
@@ -80,14 +82,14 @@ impl Default for TemplateOptions {
 #[wasm_bindgen]
 impl WasmModel {
     /// Loads a model from URLs, blobs or byte arrays, one per file.
-    #[wasm_bindgen(unchecked_return_type = "WasmModel")]
-    pub async fn load(
+    #[wasm_bindgen(unchecked_return_type = "Promise<WasmModel>")]
+    pub fn load(
         #[wasm_bindgen(unchecked_param_type = "(string | Blob | Uint8Array)[]")] parts: Vec<JsValue>,
         options: String,
         on_progress: Function,
         signal: AbortSignal,
-    ) -> Result<WasmModel, JsValue> {
-        let work = async {
+    ) -> Promise {
+        let work = async move {
             let options: LoadOptions = parse(&options)?;
             let meter = Meter::new(Some(on_progress));
             let mut report = |progress| meter.report(progress);
@@ -99,24 +101,25 @@ impl WasmModel {
             let model = meter.ticking(loading).await?;
             Ok(model.recovering(reopening(parts, options)))
         };
-        let model = work.await.map_err(thrown)?;
-        Ok(WasmModel { model: Rc::new(model) })
+        promise(async {
+            let model = Rc::new(work.await.map_err(thrown)?);
+            Ok(JsValue::from(WasmModel { model }))
+        })
     }
 
     /// What loading would take, from the header or headers alone; resolves to an Estimate JSON.
-    #[wasm_bindgen(unchecked_return_type = "string")]
-    pub async fn estimate(
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn estimate(
         #[wasm_bindgen(unchecked_param_type = "(string | Blob | Uint8Array)[]")] parts: Vec<JsValue>,
         options: String,
         signal: AbortSignal,
-    ) -> Result<JsValue, JsValue> {
-        let work = async {
+    ) -> Promise {
+        answered(async move {
             let options: LoadOptions = parse(&options)?;
             let meter = Meter::new(None);
             let sources = Openings { signal: &signal, options: &options, writes: false, meter: &meter };
             Model::estimate(&sources.open(parts).await?, &options).await
-        };
-        Ok(JsValue::from(text(&work.await.map_err(thrown)?)))
+        })
     }
 
     /// EngineInfo JSON.
@@ -126,9 +129,9 @@ impl WasmModel {
 
     /// Carries out a request; resolves to a GenerateResult JSON.
     #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
-    pub fn generate(&self, request: String, on_event: Function, signal: AbortSignal) -> js_sys::Promise {
+    pub fn generate(&self, request: String, on_event: Function, signal: AbortSignal) -> Promise {
         let model = Rc::clone(&self.model);
-        wasm_bindgen_futures::future_to_promise(async move {
+        promise(async move {
             let work = async {
                 let request = Request::parse(&request)?;
                 let mut report = |event: Event| call(&on_event, &event);
@@ -141,22 +144,16 @@ impl WasmModel {
 
     /// Vectors of texts; resolves to an Embeddings JSON.
     #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
-    pub fn embed(&self, params: String, signal: AbortSignal) -> js_sys::Promise {
+    pub fn embed(&self, params: String, signal: AbortSignal) -> Promise {
         let model = Rc::clone(&self.model);
-        wasm_bindgen_futures::future_to_promise(async move {
-            let work = async { model.embed(&parse(&params)?, &cancel(&signal)).await };
-            Ok(JsValue::from(text(&work.await.map_err(thrown)?)))
-        })
+        answered(async move { model.embed(&parse(&params)?, &cancel(&signal)).await })
     }
 
     /// Scores a text or ids, given as JSON; resolves to a Score JSON.
     #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
-    pub fn score(&self, input: String, signal: AbortSignal) -> js_sys::Promise {
+    pub fn score(&self, input: String, signal: AbortSignal) -> Promise {
         let model = Rc::clone(&self.model);
-        wasm_bindgen_futures::future_to_promise(async move {
-            let work = async { model.score(&parse(&input)?, &cancel(&signal)).await };
-            Ok(JsValue::from(text(&work.await.map_err(thrown)?)))
-        })
+        answered(async move { model.score(&parse(&input)?, &cancel(&signal)).await })
     }
 
     /// Ids of a text.
@@ -248,6 +245,11 @@ fn cancel(signal: &AbortSignal) -> Cancel {
 fn call(function: &Function, value: &impl Serialize) {
     // What the callback throws is its own affair: it must not stop the engine half-way.
     let _ = function.call1(&JsValue::UNDEFINED, &JsValue::from(text(value)));
+}
+
+/// What `work` gives as JSON, or what it fails with as JavaScript gets it.
+fn answered<T: Serialize + 'static>(work: impl Future<Output = Result<T>> + 'static) -> Promise {
+    promise(async { Ok(JsValue::from(text(&work.await.map_err(thrown)?))) })
 }
 
 fn text(value: &impl Serialize) -> String {

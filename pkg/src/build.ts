@@ -25,15 +25,10 @@ export function chooseBuild({ build, threads }: Pick<LoadOptions, "build" | "thr
   }
   const kind = build === "simd" || !hasRelaxed ? "simd" : "relaxed";
   const wanted = threads ?? defaultThreads(navigator.hardwareConcurrency);
-  return wanted > 1 && canShareMemory() ? { name: `${kind}-threads`, threads: wanted } : { name: kind, threads: 1 };
+  return wanted > 1 && globalThis.crossOriginIsolated === true ? { name: `${kind}-threads`, threads: wanted } : { name: kind, threads: 1 };
 }
 
 /** A processor is left to the page where there are more than two. */
 function defaultThreads(processors: number): number {
   return processors > 2 ? Math.min(processors - 1, mostThreads) : Math.max(processors, 1);
-}
-
-/** Rust's futures wait with `Atomics.waitAsync` where memory is shared. */
-function canShareMemory(): boolean {
-  return globalThis.crossOriginIsolated === true && "waitAsync" in Atomics;
 }

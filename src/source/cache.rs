@@ -120,6 +120,19 @@ impl Cache {
         Found::Nothing
     }
 
+    /// What is stored of the file at `url` where not all of it is: the record, and how many bytes. The last used first.
+    pub(super) async fn parts(&self, url: &str) -> Vec<(Record, u64)> {
+        let mut parts = Vec::new();
+        for name in self.names().await {
+            let Some((_, record, chunks)) = self.index(&name).await else { continue };
+            if record.sha256.is_none() && record.origin(url).is_some() {
+                parts.push((record, chunks.bytes_here()));
+            }
+        }
+        parts.sort_by(|(a, _), (b, _)| b.used.total_cmp(&a.used));
+        parts
+    }
+
     /// A new entry for a file of `len` bytes; other parts of the same URL, which are of other versions, go.
     ///
     /// Room is looked for first. `evict`: files that were not used for longest may go to make it. The browser's own

@@ -4,6 +4,7 @@
 //! nothing; the reader takes it from there, in file order. Without a cache it waits in memory, and no more is asked for
 //! than fits there.
 
+mod body;
 mod connection;
 mod hub;
 mod log;
@@ -70,6 +71,8 @@ pub struct HttpSource {
     /// The cache, if the file is to be kept there, and the right to download it.
     cache: RefCell<Option<(Cache, Option<Lock>)>>,
     is_cached: bool,
+    /// Bytes that loading would find in the cache, where this only looks.
+    left_there: u64,
     expected: Option<String>,
     notes: RefCell<Vec<String>>,
 }
@@ -102,7 +105,11 @@ impl HttpSource {
         if let Some(source) = Self::from_cache(&cache, &target, &options).await? {
             return Ok(source);
         }
-        let Keep::Store { .. } = options.keep else { return Self::download(target, &options, None).await };
+        let Keep::Store { .. } = options.keep else {
+            let mut source = Self::download(target, &options, None).await?;
+            source.left_there = source.part_in(&cache, &options).await;
+            return Ok(source);
+        };
         // Another tab may be downloading it: then it will be in the cache when our turn comes.
         let lock = download_lock(&target.url, &options.signal).await?;
         if let Some(source) = Self::from_cache(&cache, &target, &options).await? {
@@ -148,6 +155,7 @@ impl HttpSource {
             requests: RefCell::default(),
             cache: RefCell::new(cache),
             is_cached,
+            left_there: 0,
             expected: options.sha256.clone(),
             notes: RefCell::default(),
         }
@@ -209,6 +217,14 @@ impl HttpSource {
             let request = fetch(Rc::clone(&self.transfer), start..end, Some(connection));
             self.requests.borrow_mut().push(Box::pin(request));
         }
+    }
+
+    /// Bytes in `cache` that loading would go on with.
+    async fn part_in(&self, cache: &Cache, options: &HttpOptions) -> u64 {
+        let (url, parts) = (&self.transfer.target.url, cache.parts(&self.transfer.target.url).await);
+        let version = self.transfer.version.borrow();
+        let usable = parts.iter().find(|(record, _)| goes_on(record, url, &version, options));
+        usable.map_or(0, |&(_, stored)| stored)
     }
 
     fn note(&self, words: &str) {
@@ -333,6 +349,11 @@ impl Source for HttpSource {
 
     fn is_cached(&self) -> bool {
         self.is_cached
+    }
+
+    fn bytes_here(&self) -> u64 {
+        let spool = self.transfer.spool.borrow();
+        spool.entry().map_or(self.left_there, |entry| entry.chunks().bytes_here())
     }
 
     fn expected_sha256(&self) -> Option<String> {

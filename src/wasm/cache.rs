@@ -1,11 +1,12 @@
 //! The cache of models, without a model: what is in it, and what is to go.
 
+use js_sys::Promise;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
-use super::{text, thrown};
+use super::answered;
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::parse;
 use crate::source::{Cache, hub_url};
@@ -21,9 +22,9 @@ enum Question {
 }
 
 /// Answers a question to the cache, given as JSON; resolves to JSON.
-#[wasm_bindgen(unchecked_return_type = "string")]
-pub async fn cache(question: String, signal: AbortSignal) -> Result<JsValue, JsValue> {
-    let answer = async {
+#[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+pub fn cache(question: String, signal: AbortSignal) -> Promise {
+    answered(async move {
         let question: Question = parse(&question)?;
         // Where there is no cache, nothing is in it.
         let Ok(cache) = Cache::open().await else { return without_cache(&question) };
@@ -36,8 +37,7 @@ pub async fn cache(question: String, signal: AbortSignal) -> Result<JsValue, JsV
                 None => Err(unknown(&model)),
             },
         }
-    };
-    Ok(JsValue::from(text(&answer.await.map_err(thrown)?)))
+    })
 }
 
 fn without_cache(question: &Question) -> Result<Value> {

@@ -107,7 +107,28 @@ const loadCached = (page, url) =>
     return { heapBytes, cached: engine.info.cached };
   }, url);
 
-test("loading takes the weights and little else of the wasm heap", async (t) => {
+/**
+ * Watches the JavaScript heaps of a page's workers, with the buffers they hold: calls `seen` with their sum, as often as
+ * they answer. Answers a function that ends it.
+ */
+async function watchWorkers(page, seen) {
+  const session = await page.context().newCDPSession(page);
+  const sizes = new Map();
+  const ask = (sessionId) => session.send("Target.sendMessageToTarget", { sessionId, message: JSON.stringify({ id: 1, method: "Runtime.getHeapUsage" }) }).catch(() => {});
+  session.on("Target.attachedToTarget", ({ sessionId }) => void ask(sessionId));
+  session.on("Target.detachedFromTarget", ({ sessionId }) => sizes.delete(sessionId));
+  session.on("Target.receivedMessageFromTarget", ({ sessionId, message }) => {
+    const { result } = JSON.parse(message);
+    if (result === undefined) return;
+    sizes.set(sessionId, result);
+    seen([...sizes.values()]);
+    setTimeout(() => void ask(sessionId), 20);
+  });
+  await session.send("Target.setAutoAttach", { autoAttach: true, waitForDebuggerOnStart: false, flatten: false });
+  return () => session.detach();
+}
+
+test("loading takes the weights and little else, of the wasm heap and of the JavaScript heap", { timeout: 120_000 }, async (t) => {
   const bytes = writeGguf(tinyModel({ dim: 1024, blocks: soak ? 7 : 3 }));
   const url = harness.made("whole.gguf", bytes);
   const context = await harness.browser.newContext();
@@ -115,7 +136,17 @@ test("loading takes the weights and little else of the wasm heap", async (t) => 
   const page = await harness.page(t, "", context);
   const empty = await loadCached(page, harness.made("empty.gguf", writeGguf(tinyModel())));
   for (const cached of [false, true]) {
+    let peak = 0;
+    let answers = 0;
+    const end = await watchWorkers(page, (heaps) => {
+      answers += 1;
+      peak = Math.max(peak, heaps.reduce((sum, { usedSize, embedderHeapUsedSize, backingStorageSize }) => sum + usedSize + embedderHeapUsedSize + backingStorageSize, 0));
+    });
     const loaded = await loadCached(page, url);
+    await end();
+    t.diagnostic(`the workers' JavaScript heaps: ${megabytes(peak)} at most in ${answers} answers`);
+    assert.ok(answers > 5, `the workers answered ${answers} times`);
+    assert.ok(peak > 0 && peak <= 64 * MiB, `the JavaScript heaps grew to ${megabytes(peak)}`);
     assert.equal(loaded.cached, cached);
     const grown = loaded.heapBytes - empty.heapBytes;
     t.diagnostic(`${cached ? "from the cache" : "downloaded"}: ${megabytes(bytes.length)} of weights, the wasm heap grew by ${megabytes(grown)} (${(grown / bytes.length).toFixed(3)})`);

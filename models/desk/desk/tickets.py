@@ -109,7 +109,8 @@ class TicketMaker:
             cues.append(self._part(rng, "urgent"))
         elif own == "normal" and draw < 0.60 and not terse:
             cues.append(self._part(rng, "workaround"))
-        if rng.random() < (0.08 if terse else 0.26):
+        # A priority may come with its day: "must be paid tomorrow".
+        if not any("«due:" in cue for cue in cues) and rng.random() < (0.08 if terse else 0.26):
             near = rng.random() < 0.4 and given["priority"] != "low"
             self.grammar.makers["when"] = slots.soon if near else slots.later
             cues.append(self._part(rng, "due"))

@@ -34,7 +34,7 @@ class Plan:
     """How long and how fast."""
 
     seed: int = 1
-    stable_steps: int = 2400
+    stable_steps: int = 3800
     decay_steps: int = 1200
     warmup_steps: int = 40
     batch_tokens: int = 1536

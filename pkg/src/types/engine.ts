@@ -95,7 +95,7 @@ export interface Estimate {
   fits: boolean;
   /** Why not. */
   reason?: string;
-  /** Size of the file or files; all of it is downloaded. */
+  /** Bytes that `load` would fetch: the file or files, less what the cache has of them. None for a `File` or bytes. */
   downloadBytes: number;
   /** Memory once loaded, by what it is for; the cache is that of a full context. */
   memoryBytes: { weights: number; kvCache: number; scratch: number };

@@ -1,8 +1,7 @@
 //! Weight matrices as the kernels want them.
 //!
 //! Quantised ones are stored in groups of four rows and blocks of 32 columns. A chunk, one block of one
-//! group, is a run of 16-byte lanes; the chunks of two neighbouring groups, a bundle, alternate, so that a kernel reads
-//! one stream and uses activations twice.
+//! group, is a run of 16-byte lanes; a group's chunks follow one another, so that a kernel reads it as one stream.
 //!
 //! | lanes | content |
 //! |---|---|
@@ -19,8 +18,6 @@ use crate::kernels::formats::{Blocks, Format, Layout, Unpacked};
 
 /// Rows that are interleaved.
 pub const ROWS: usize = 4;
-/// Groups whose chunks alternate.
-pub const BUNDLE: usize = 2;
 /// Columns of a chunk: what shares an activation scale.
 pub const BLOCK: usize = 32;
 
@@ -41,7 +38,7 @@ pub enum Data {
     Quantized(Quantized),
 }
 
-/// `[bundles, blocks, groups of a bundle]` of chunks.
+/// `[groups, blocks]` of chunks.
 pub struct Quantized {
     pub lanes: Vec<Lane>,
     pub shape: ChunkShape,
@@ -102,9 +99,7 @@ pub fn matrix_bytes(format: Format, rows: usize, columns: usize) -> u64 {
         (Layout::Plain(..), _) => rows * columns * 2,
         (Layout::Quantized(blocks), _) => {
             let lanes = ChunkShape::of(blocks).lanes() * size_of::<Lane>();
-            rows.next_multiple_of((BUNDLE * ROWS) as u64) / ROWS as u64
-                * (columns / BLOCK as u64)
-                * lanes as u64
+            rows.div_ceil(ROWS as u64) * (columns / BLOCK as u64) * lanes as u64
         }
     }
 }
@@ -120,7 +115,7 @@ impl Matrix {
             (Layout::Plain(..), _) => Data::Half(zeroed(rows * columns, "the weights")?, bf16_to_f32),
             (Layout::Quantized(blocks), _) => {
                 let shape = ChunkShape::of(blocks);
-                let chunks = rows.next_multiple_of(BUNDLE * ROWS) / ROWS * (columns / BLOCK);
+                let chunks = rows.div_ceil(ROWS) * (columns / BLOCK);
                 Data::Quantized(Quantized { lanes: zeroed(chunks * shape.lanes(), "the weights")?, shape })
             }
         };
@@ -166,8 +161,7 @@ impl Matrix {
 
 impl Quantized {
     fn chunk_start(&self, columns: usize, row: usize, block: usize) -> usize {
-        let group = row / ROWS;
-        ((group / BUNDLE * (columns / BLOCK) + block) * BUNDLE + group % BUNDLE) * self.shape.lanes()
+        (row / ROWS * (columns / BLOCK) + block) * self.shape.lanes()
     }
 
     fn write_row(&mut self, blocks: &Blocks, columns: usize, row: usize, bytes: &[u8]) {

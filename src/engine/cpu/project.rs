@@ -4,17 +4,17 @@ use std::ops::Range;
 
 use super::activations::{Activations, Scale};
 use super::math::dot;
-use super::matrix::{BUNDLE, ChunkShape, Data, Matrix, Packing, Quantized, ROWS};
+use super::matrix::{ChunkShape, Data, Matrix, Packing, Quantized, ROWS};
 use super::packing::{Columns, LargeBytes, Nibbles, SmallBytes, Total, Unpack};
 use super::simd::F4;
 use super::team::{Parts, Team};
 
 /// Tokens that share one unpacking of a weight block: as many as leave their sums in registers.
 const TILE: usize = 4;
+/// Groups of rows that a single token meets at once, each from a run of its own.
+const STREAMS: usize = 4;
 /// Pieces of a region per thread: enough that nobody waits long for the last one.
 const PIECES_PER_THREAD: usize = 4;
-/// Rows whose chunks alternate.
-const BUNDLE_ROWS: usize = BUNDLE * ROWS;
 /// Columns of plain weights that are widened at a time.
 const STRETCH: usize = 256;
 
@@ -32,9 +32,9 @@ impl<'a> Segment<'a> {
         Self { matrix, rows: 0..matrix.rows }
     }
 
-    /// Bundles of rows that are interleaved: the first and the last may reach beyond the segment.
-    fn bundles(&self) -> Range<usize> {
-        self.rows.start / BUNDLE_ROWS..self.rows.end.div_ceil(BUNDLE_ROWS)
+    /// Groups of rows that are interleaved: the first and the last may reach beyond the segment.
+    fn groups(&self) -> Range<usize> {
+        self.rows.start / ROWS..self.rows.end.div_ceil(ROWS)
     }
 }
 
@@ -74,26 +74,26 @@ pub fn project<'a>(
     inputs: &Inputs,
     out: Results<'_>,
 ) {
-    let total: usize = (0..count).map(|i| segment(i).bundles().len()).sum();
+    let total: usize = (0..count).map(|i| segment(i).groups().len()).sum();
     let pieces = if team.size() == 1 { 1 } else { (team.size() * PIECES_PER_THREAD).min(total) };
     team.split(pieces, &|piece, _| {
         let (mut first, mut offset) = (0, 0);
         for segment in (0..count).map(segment) {
-            let bundles = segment.bundles();
-            // This piece's share of the segment's bundles.
-            let local = |piece: usize| (piece * total / pieces).clamp(first, first + bundles.len()) - first;
-            let share = bundles.start + local(piece)..bundles.start + local(piece + 1);
-            project_bundles(&segment, share, inputs, Results { offset: out.offset + offset, ..out });
-            first += bundles.len();
+            let groups = segment.groups();
+            // This piece's share of the segment's groups.
+            let local = |piece: usize| (piece * total / pieces).clamp(first, first + groups.len()) - first;
+            let share = groups.start + local(piece)..groups.start + local(piece + 1);
+            project_groups(&segment, share, inputs, Results { offset: out.offset + offset, ..out });
+            first += groups.len();
             offset += segment.rows.len();
         }
     });
 }
 
-/// The segment's rows in these bundles.
-fn project_bundles(segment: &Segment<'_>, bundles: Range<usize>, inputs: &Inputs, out: Results<'_>) {
+/// The segment's rows in these groups.
+fn project_groups(segment: &Segment<'_>, groups: Range<usize>, inputs: &Inputs, out: Results<'_>) {
     let Segment { matrix, rows } = segment;
-    let here = rows.start.max(bundles.start * BUNDLE_ROWS)..rows.end.min(bundles.end * BUNDLE_ROWS);
+    let here = rows.start.max(groups.start * ROWS)..rows.end.min(groups.end * ROWS);
     match matrix.data() {
         Data::F32(weights) => {
             for row in here {
@@ -109,7 +109,7 @@ fn project_bundles(segment: &Segment<'_>, bundles: Range<usize>, inputs: &Inputs
                 half_row(weights, *widen, &inputs.x, |t, value| out.put(t, row - rows.start, &[value]));
             }
         }
-        Data::Quantized(quantized) => quantized_rows(quantized, bundles, &inputs.acts, |t, first, values| {
+        Data::Quantized(quantized) => quantized_rows(quantized, groups, &inputs.acts, |t, first, values| {
             let here = here.start.max(first)..here.end.min(first + ROWS);
             if !here.is_empty() {
                 out.put(t, here.start - rows.start, &values[here.start - first..here.end - first]);
@@ -136,63 +136,65 @@ fn half_row(row: &[u16], widen: fn(u16) -> f32, x: &[f32], mut put: impl FnMut(u
     }
 }
 
-/// Bundles of rows times every token; `put` gets a token, a row, and the values of that and the next three.
+/// Groups of rows times every token; `put` gets a token, a row, and the values of that and the next three.
 fn quantized_rows(
     matrix: &Quantized,
-    bundles: Range<usize>,
+    groups: Range<usize>,
     acts: &Activations,
     put: impl FnMut(usize, usize, [f32; ROWS]),
 ) {
     let ChunkShape { packing, groups: scales, has_min, .. } = matrix.shape;
     match (packing, scales, has_min) {
-        (Packing::Nibbles, 1, false) => all_tokens::<Nibbles, 1, false>(matrix, bundles, acts, put),
-        (Packing::Nibbles, 1, true) => all_tokens::<Nibbles, 1, true>(matrix, bundles, acts, put),
-        (Packing::Nibbles, _, false) => all_tokens::<Nibbles, 2, false>(matrix, bundles, acts, put),
-        (Packing::Nibbles, _, true) => all_tokens::<Nibbles, 2, true>(matrix, bundles, acts, put),
-        (Packing::Small, 1, false) => all_tokens::<SmallBytes, 1, false>(matrix, bundles, acts, put),
-        (Packing::Small, 1, true) => all_tokens::<SmallBytes, 1, true>(matrix, bundles, acts, put),
-        (Packing::Small, _, false) => all_tokens::<SmallBytes, 2, false>(matrix, bundles, acts, put),
-        (Packing::Small, _, true) => all_tokens::<SmallBytes, 2, true>(matrix, bundles, acts, put),
+        (Packing::Nibbles, 1, false) => all_tokens::<Nibbles, 1, false>(matrix, groups, acts, put),
+        (Packing::Nibbles, 1, true) => all_tokens::<Nibbles, 1, true>(matrix, groups, acts, put),
+        (Packing::Nibbles, _, false) => all_tokens::<Nibbles, 2, false>(matrix, groups, acts, put),
+        (Packing::Nibbles, _, true) => all_tokens::<Nibbles, 2, true>(matrix, groups, acts, put),
+        (Packing::Small, 1, false) => all_tokens::<SmallBytes, 1, false>(matrix, groups, acts, put),
+        (Packing::Small, 1, true) => all_tokens::<SmallBytes, 1, true>(matrix, groups, acts, put),
+        (Packing::Small, _, false) => all_tokens::<SmallBytes, 2, false>(matrix, groups, acts, put),
+        (Packing::Small, _, true) => all_tokens::<SmallBytes, 2, true>(matrix, groups, acts, put),
         // Q8_0 alone has eight bits.
-        (Packing::Large, ..) => all_tokens::<LargeBytes, 1, false>(matrix, bundles, acts, put),
+        (Packing::Large, ..) => all_tokens::<LargeBytes, 1, false>(matrix, groups, acts, put),
     }
 }
 
-/// Tokens in tiles, or where a single token is left, both groups of a bundle at once: what is loaded serves several
-/// either way.
+/// Tokens in tiles, or where a single token is left, several groups at once: what is loaded serves several either way.
+///
+/// A single token reads the groups as `STREAMS` runs side by side, each in pages of its own: processors fetch ahead within
+/// a page, and from one run alone too little to compute meanwhile. Where the runs do not come out even, a run
+/// starts earlier and computes once more what the one before it ends with.
 #[inline(always)]
 fn all_tokens<P: Unpack, const GROUPS: usize, const MIN: bool>(
     matrix: &Quantized,
-    bundles: Range<usize>,
+    groups: Range<usize>,
     acts: &Activations,
     mut put: impl FnMut(usize, usize, [f32; ROWS]),
 ) {
     let tokens = acts.tokens();
     let whole = tokens / TILE * TILE;
-    for bundle in bundles {
-        for first in (0..whole).step_by(TILE) {
-            for group in 0..BUNDLE {
-                let [out] = tile::<P, GROUPS, MIN, TILE, 1>(matrix, bundle, group, acts, first);
-                let row = (bundle * BUNDLE + group) * ROWS;
-                out.into_iter().enumerate().for_each(|(t, values)| put(first + t, row, values));
+    let run = groups.len().div_ceil(STREAMS);
+    for i in 0..run {
+        let own: [usize; STREAMS] = std::array::from_fn(|s| groups.start + s * run);
+        let here = own.map(|start| start.min(groups.end - run) + i);
+        for (group, _) in here.into_iter().zip(own).filter(|(group, own)| group >= own) {
+            for first in (0..whole).step_by(TILE) {
+                let [out] = tile::<P, GROUPS, MIN, TILE, 1>(matrix, [group], acts, first);
+                out.into_iter().enumerate().for_each(|(t, values)| put(first + t, group * ROWS, values));
             }
         }
         for t in whole..tokens {
-            let out = tile::<P, GROUPS, MIN, 1, BUNDLE>(matrix, bundle, 0, acts, t);
-            for (group, [values]) in out.into_iter().enumerate() {
-                put(t, (bundle * BUNDLE + group) * ROWS, values);
-            }
+            let out = tile::<P, GROUPS, MIN, 1, STREAMS>(matrix, here, acts, t);
+            here.into_iter().zip(out).for_each(|(group, [values])| put(t, group * ROWS, values));
         }
     }
 }
 
-/// The kernel: for each block, integer dot products of `R` groups of a bundle, from `group` on, with `T` tokens, then
+/// The kernel: for each block, integer dot products of `R` groups of rows with `T` tokens, from `first` on, then
 /// `sum += step · (scale · Σ q·a + min · Σ a)`.
 #[inline(never)]
 fn tile<P: Unpack, const GROUPS: usize, const MIN: bool, const T: usize, const R: usize>(
     matrix: &Quantized,
-    bundle: usize,
-    group: usize,
+    groups: [usize; R],
     acts: &Activations,
     first: usize,
 ) -> [[[f32; ROWS]; T]; R] {
@@ -200,14 +202,15 @@ fn tile<P: Unpack, const GROUPS: usize, const MIN: bool, const T: usize, const R
     let header = GROUPS * (1 + usize::from(MIN));
     let lanes = header + P::LANES;
     let zero = i32::from(matrix.shape.zero);
-    let stride = BUNDLE * lanes;
-    let chunks = matrix.lanes[bundle * blocks * stride..][..blocks * stride].chunks_exact(stride);
+    let len = blocks * lanes;
+    let mut streams = groups.map(|group| matrix.lanes[group * len..][..len].chunks_exact(lanes));
     let q: [&[Columns]; T] = std::array::from_fn(|t| acts.row(first + t));
     let scales: [&[Scale]; T] = std::array::from_fn(|t| &acts.scales[(first + t) * blocks..][..blocks]);
     let mut sums = [[F4::splat(0.0); T]; R];
-    for (block, chunks) in chunks.enumerate() {
-        for r in 0..R {
-            let (header, quants) = chunks[(group + r) * lanes..][..lanes].split_at(header);
+    for block in 0..blocks {
+        for (sums, stream) in sums.iter_mut().zip(&mut streams) {
+            let Some(chunk) = stream.next() else { break };
+            let (header, quants) = chunk.split_at(header);
             let mut dots = [[P::Sums::default(); GROUPS]; T];
             P::dot(quants, std::array::from_fn(|t| &q[t][block]), &mut dots);
             for t in 0..T {
@@ -220,7 +223,7 @@ fn tile<P: Unpack, const GROUPS: usize, const MIN: bool, const T: usize, const R
                         let sum = F4::splat(sum as f32);
                         value = value.add(F4::from_lane(&header[GROUPS + g]).mul(sum));
                     }
-                    sums[r][t] = sums[r][t].add(value.mul(F4::splat(step)));
+                    sums[t] = sums[t].add(value.mul(F4::splat(step)));
                 }
             }
         }

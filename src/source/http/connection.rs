@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use js_sys::{Reflect, Uint8Array};
+use js_sys::{Function, Reflect};
 use wasm_bindgen::prelude::*;
-use web_sys::{
-    AbortController, AbortSignal, Headers, ReadableStreamDefaultReader, Request, RequestInit, Response,
-};
+use web_sys::{AbortController, AbortSignal, Headers, Request, RequestInit, Response};
 
+use super::body::Body;
 use super::log;
 use crate::error::{Error, ErrorKind};
 use crate::source::record::Origin;
@@ -108,7 +107,8 @@ pub(super) struct Connection {
     url: String,
     controller: AbortController,
     signal: AbortSignal,
-    reader: ReadableStreamDefaultReader,
+    _leash: Leash,
+    body: Body,
     record: usize,
     /// Whether the server sent the range that was asked for, and not the file from its beginning.
     pub ranged: bool,
@@ -116,6 +116,32 @@ pub(super) struct Connection {
     pub bounded: bool,
     /// Where in the file the next byte lies.
     pub position: u64,
+}
+
+/// Ends a request with the caller's signal, at once: what a busy worker would only notice later is not sent in vain.
+struct Leash {
+    signal: AbortSignal,
+    abort: Option<Function>,
+}
+
+impl Leash {
+    fn new(signal: &AbortSignal, controller: &AbortController) -> Self {
+        let abort = Reflect::get(controller, &"abort".into()).ok();
+        let abort = abort.and_then(|abort| abort.dyn_into::<Function>().ok());
+        let abort = abort.map(|abort| abort.bind0(controller));
+        if let Some(abort) = &abort {
+            let _ = signal.add_event_listener_with_callback("abort", abort);
+        }
+        Self { signal: signal.clone(), abort }
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        if let Some(abort) = &self.abort {
+            let _ = self.signal.remove_event_listener_with_callback("abort", abort);
+        }
+    }
 }
 
 impl Drop for Connection {
@@ -141,6 +167,7 @@ impl Connection {
             None => format!("bytes={offset}-"),
         };
         let headers = [("Range", Some(range)), ("Authorization", target.authorization.clone())];
+        let leash = Leash::new(signal, &controller);
         let request = request(url, "GET", headers, &controller.signal()).map_err(|_| no_url(url))?;
         let answer = within(&scope().fetch_with_request(&request), signal, STALL).await;
         if !matches!(answer, Waited::Settled(_)) {
@@ -166,15 +193,15 @@ impl Connection {
         let to_the_end = !ranged || end.is_none();
         let rest = body_len(&response).filter(|_| to_the_end).map(|len| position + len);
         let version = Version::read(&response, whole.or(rest));
-        let reader = response.body().and_then(|body| body.get_reader().dyn_into().ok());
-        let Some(reader) = reader else {
+        let Some(body) = response.body().and_then(Body::new) else {
             return Err(Error::new(ErrorKind::Network, format!("{url} answered without a body")).into());
         };
         let connection = Self {
             url: url.clone(),
             controller,
             signal: signal.clone(),
-            reader,
+            _leash: leash,
+            body,
             record,
             ranged,
             bounded: !to_the_end,
@@ -185,12 +212,8 @@ impl Connection {
 
     /// Waits for the next piece of the body; none at its end.
     pub async fn receive(&mut self) -> Result<Option<Vec<u8>>, Failure> {
-        let piece = settled(&self.url, within(&self.reader.read(), &self.signal, STALL).await)?;
-        if Reflect::get(&piece, &"done".into()).is_ok_and(|done| done.is_truthy()) {
-            return Ok(None);
-        }
-        let value = Reflect::get(&piece, &"value".into()).unwrap_or_default();
-        let bytes = value.dyn_into::<Uint8Array>().map(|piece| piece.to_vec()).unwrap_or_default();
+        let result = settled(&self.url, within(&self.body.read(), &self.signal, STALL).await)?;
+        let Some(bytes) = self.body.take(&result) else { return Ok(None) };
         log::arrived(self.record, bytes.len() as u64);
         self.position += bytes.len() as u64;
         Ok(Some(bytes))
