@@ -8,7 +8,7 @@ use crate::forward;
 use crate::gguf::Gguf;
 use crate::readout::Readout;
 use crate::recording::{Recording, RopeTable};
-use crate::source::Source;
+use crate::source::{LocalFuture, Source};
 use crate::spec::{RopeFactors, RopeSpec, Spec};
 use crate::weights::{self, Plan, Quantizer, Target, Weights};
 
@@ -177,11 +177,23 @@ impl Network {
         Self::build(blueprint, gguf, parts, backend, cancel, on_bytes).await
     }
 
-    /// Loads the weights that `blueprint`, drawn from the same `gguf`, asks for.
+    /// Loads the weights that `blueprint`, drawn from the same `gguf`, asks for. On the heap, as its callers would each have a
+    /// copy of the code.
     ///
     /// # Errors
     /// What the source fails with; `out_of_memory`, `aborted`.
-    pub async fn build(
+    pub fn build<'a>(
+        blueprint: Blueprint,
+        gguf: &'a Gguf,
+        parts: &'a [Box<dyn Source>],
+        backend: Backend,
+        cancel: &'a Cancel,
+        on_bytes: &'a mut dyn FnMut(u64),
+    ) -> LocalFuture<'a, Result<Self>> {
+        Box::pin(Self::construct(blueprint, gguf, parts, backend, cancel, on_bytes))
+    }
+
+    async fn construct(
         blueprint: Blueprint,
         gguf: &Gguf,
         parts: &[Box<dyn Source>],

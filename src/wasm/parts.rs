@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Phase, Progress};
 use crate::recovery::Origin;
 use crate::request::{CacheChoice, LoadOptions};
-use crate::source::{BlobSource, HttpOptions, HttpSource, Keep, Source, sleep};
+use crate::source::{BlobSource, HttpOptions, HttpSource, Keep, LocalFuture, Source, sleep};
 
 /// Progress is told at least this often.
 const TICK: Duration = Duration::from_millis(200);
@@ -31,11 +31,15 @@ pub(super) struct Openings<'a> {
 }
 
 impl Openings<'_> {
-    /// Opens URLs, blobs or byte arrays, one per file.
+    /// Opens URLs, blobs or byte arrays, one per file. On the heap, as its callers would each have a copy of the code.
     ///
     /// # Errors
     /// `invalid_request`, and what [`HttpSource::open`] fails with.
-    pub async fn open(&self, parts: Vec<JsValue>) -> Result<Vec<Box<dyn Source>>> {
+    pub fn open(&self, parts: Vec<JsValue>) -> LocalFuture<'_, Result<Vec<Box<dyn Source>>>> {
+        Box::pin(self.open_each(parts))
+    }
+
+    async fn open_each(&self, parts: Vec<JsValue>) -> Result<Vec<Box<dyn Source>>> {
         let keep = match self.options.cache {
             Some(CacheChoice::None) => Keep::Nothing,
             _ if self.writes => Keep::Store { evict: self.options.evict == Some(true) },
