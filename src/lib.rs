@@ -30,6 +30,7 @@ pub mod prefix_cache;
 mod readout;
 pub mod recovery;
 pub mod session;
+mod speed;
 
 pub mod constraint;
 pub mod generate;
