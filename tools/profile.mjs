@@ -24,7 +24,8 @@ const parts = [
   ["waiting", /cpu::team|\(idle\)/u],
   ["norms, activations, epilogues", /cpu::(linear|norm|activations|math)/u],
 ];
-const rest = "sampling, text, messages";
+/** Likewise by thread: the engine's worker leads, the others do nothing but what they are given. */
+const restOf = (title) => (title === "tabmind thread" ? "waiting" : "sampling, text, messages");
 
 /** A session with each of the page's workers, the engine's first. */
 async function workers(browser) {
@@ -54,7 +55,7 @@ async function workers(browser) {
 }
 
 /** Milliseconds that each part, and each function itself, took. */
-function timesOf({ nodes, samples, timeDeltas }) {
+function timesOf({ nodes, samples, timeDeltas }, rest) {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const partOf = new Map();
   const place = (node, above) => {
@@ -94,7 +95,7 @@ try {
   const { decodeMs } = await call("generate", prompt, tokens);
   console.log(`${(decodeMs / (tokens - 1)).toFixed(2)} ms per token after ${context} tokens of context; of these, in each thread:`);
   for (const { title, send } of found) {
-    const times = timesOf((await send("Profiler.stop")).profile);
+    const times = timesOf((await send("Profiler.stop")).profile, restOf(title));
     print(title, times.parts);
     if (values.functions) print(`${title}, by function`, times.functions);
   }
