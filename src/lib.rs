@@ -29,6 +29,7 @@ mod pool;
 pub mod prefix_cache;
 mod readout;
 pub mod session;
+mod speed;
 
 pub mod constraint;
 pub mod generate;

@@ -2,8 +2,10 @@
 
 mod ask;
 mod embed;
+mod estimate;
 
 pub use embed::Embeddings;
+pub use estimate::Estimate;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +15,6 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use web_time::Instant;
 
-use crate::budget::{MEMORY_LIMIT, MemoryBytes};
 use crate::cancel::Cancel;
 use crate::chat::Prompter;
 use crate::constraint::Compiler;
@@ -21,7 +22,6 @@ use crate::encoder::Encoder;
 use crate::engine::RunCost;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::files::ModelFiles;
-use crate::gguf::Gguf;
 use crate::info::Info;
 use crate::logprobs::log_sum;
 use crate::network::{Backend, Draft, Network};
@@ -99,27 +99,6 @@ pub struct Score {
     pub perplexity: f64,
 }
 
-/// What loading a model would take. Field names are those of the JavaScript API.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Estimate {
-    /// Whether it can be loaded here.
-    pub fits: bool,
-    /// Why not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Bytes that would be fetched: all of the file or files but what is stored, or was given.
-    pub download_bytes: u64,
-    /// Memory, once loaded.
-    pub memory_bytes: MemoryBytes,
-    /// Tokens that a sequence would hold.
-    pub context_length: usize,
-    /// `cpu` or `webgpu`
-    pub backend: String,
-    /// Whether the bytes are already here.
-    pub cached: bool,
-}
-
 /// More threads than any machine lends to a page.
 const MAX_THREADS: usize = 256;
 /// Time between two reports of progress while bytes move.
@@ -190,33 +169,6 @@ impl Model {
             prompter,
             context_length,
             runner: Mutex::new(Runner::Decoder { network, cache }),
-        })
-    }
-
-    /// What loading would take, from the header or headers alone.
-    ///
-    /// # Errors
-    /// As [`Model::load`], but for what only the weights can show; that a model does not fit is no error.
-    pub async fn estimate(parts: &[Box<dyn Source>], options: &LoadOptions) -> Result<Estimate> {
-        let (backend, _) = options.backend()?;
-        let gguf = ModelFiles::read(parts).await?.table;
-        if let Some(spec) = EncoderSpec::read(&gguf)? {
-            let cached = parts.iter().all(|part| part.is_cached());
-            let download_bytes = missing(&gguf, parts);
-            return Ok(Estimate { cached, download_bytes, ..Self::estimate_encoder(&spec, &gguf, options)? });
-        }
-        let quantize = options.quantize.map(Into::into);
-        let draft = Draft::new(Spec::read(&gguf)?, &gguf, options.context_length, quantize)?;
-        let fitting = draft.budget.fit(draft.context_length, draft.asked_for, MEMORY_LIMIT);
-        let context_length = *fitting.as_ref().unwrap_or(&draft.context_length);
-        Ok(Estimate {
-            fits: fitting.is_ok(),
-            reason: fitting.err().map(|error| error.detail().to_string()),
-            download_bytes: missing(&gguf, parts),
-            memory_bytes: draft.budget.with(context_length),
-            context_length,
-            backend: backend.name().into(),
-            cached: parts.iter().all(|part| part.is_cached()),
         })
     }
 
@@ -295,11 +247,6 @@ impl Model {
             Runner::Encoder(_) => 0,
         })
     }
-}
-
-/// Bytes of a model's files that are not here yet.
-fn missing(gguf: &Gguf, parts: &[Box<dyn Source>]) -> u64 {
-    gguf.total_bytes.saturating_sub(parts.iter().map(|part| part.bytes_here()).sum())
 }
 
 /// A model's files, and the same as what knows their hashes.

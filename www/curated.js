@@ -30,10 +30,11 @@ export function createCurated({ onChoose }) {
   async function ask(size, name, address) {
     note.textContent = `Reading the header of ${name}`;
     try {
-      const { downloadBytes, memoryBytes, fits, reason, cached } = await estimate(address);
+      const { downloadBytes, memoryBytes, fits, reason, cached, expectedTokensPerSecond } = await estimate(address);
       const memory = memoryBytes.weights + memoryBytes.kvCache + memoryBytes.scratch;
+      const speed = expectedTokensPerSecond === undefined ? "" : ` About ${format.tokenRate(expectedTokensPerSecond)} here.`;
       size.textContent = format.bytes(downloadBytes);
-      note.textContent = `${name}: ${cached ? "already in this browser" : `${format.bytes(downloadBytes)} to download`}, ${format.bytes(memory)} of memory. ${fits ? "" : (reason ?? "It does not fit.")}`;
+      note.textContent = `${name}: ${cached ? "already in this browser" : `${format.bytes(downloadBytes)} to download`}, ${format.bytes(memory)} of memory.${speed} ${fits ? "" : (reason ?? "It does not fit.")}`;
     } catch (error) {
       note.textContent = `${name}: ${error instanceof Error ? error.message : error}`;
     }

@@ -132,16 +132,13 @@ export class Models {
 }
 
 /**
- * desk comes with the extension: it needs no second copy in the cache, and is too small to gain from threads. It is read
- * whole: Chromium answers a byte range of an extension's file with status 200, as if it were all of it.
+ * desk, which comes with the extension, is too small to gain from threads.
  * @param {string | File[]} source
  * @param {import("tabmind").LoadOptions} options
  * @returns {Promise<Engine>}
  */
-async function loadFrom(source, options) {
-  if (source !== DESK) return load(source, options);
-  const response = await fetch(chrome.runtime.getURL("pkg/models/desk.gguf"));
-  return load(await response.blob(), { ...options, backend: "cpu", threads: 1 });
+function loadFrom(source, options) {
+  return load(source, source === DESK ? { ...options, backend: "cpu", threads: 1 } : options);
 }
 
 /**

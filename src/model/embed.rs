@@ -108,6 +108,7 @@ impl Model {
             context_length,
             backend: "cpu".into(),
             cached: false,
+            expected_tokens_per_second: None,
         })
     }
 

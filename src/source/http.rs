@@ -91,7 +91,7 @@ impl HttpSource {
             }
             None => Target { url: url.to_string(), authorization: None },
         };
-        if options.keep == Keep::Nothing {
+        if options.keep == Keep::Nothing || !target.is_remote() {
             return Self::download(target, &options, None).await;
         }
         let cache = match Cache::open().await {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { createFaults, sentTwice } from "./faults.mjs";
-import { tinyModel, writeGguf } from "./gguf-writer.mjs";
+import { splitGguf, tinyModel, writeGguf } from "./gguf-writer.mjs";
 import { assertAborted, assertError, soak, useHarness } from "./harness.mjs";
 
 const model = writeGguf(tinyModel({ dim: 256, blocks: 3 }));
@@ -29,27 +29,41 @@ const broken = {
     };`,
 };
 
-/** `/versions/…`: another file when `version` is another. */
+/** `/versions/…`: another file when `version` is another. `/parts/N`: the files of a split model. */
 let version = model;
+let parts = [];
+let sentOfParts = 0;
 function handle(request, response, path) {
   const [, kind, name, file] = path.split("/");
-  if (kind === "broken") {
-    const script = file.startsWith("worker-") ? `import "./break.js";\nimport "/pkg/${file}";` : broken[name];
-    response.writeHead(200, { "Content-Type": "text/javascript" }).end(script);
-    return true;
+  switch (kind) {
+    case "broken":
+      response.writeHead(200, { "Content-Type": "text/javascript" }).end(file.startsWith("worker-") ? `import "./break.js";\nimport "/pkg/${file}";` : broken[name]);
+      return true;
+    case "versions":
+      sendFile(request, response, version);
+      return true;
+    case "parts":
+      sentOfParts += sendFile(request, response, parts[Number(name)]);
+      return true;
+    default:
+      return faults.handle(request, response, path);
   }
-  if (kind !== "versions") return faults.handle(request, response, path);
-  const etag = `"${createHash("md5").update(version).digest("hex")}"`;
+}
+
+/** Answers with a file or a range of it; how many bytes that are. */
+function sendFile(request, response, bytes) {
+  const etag = `"${createHash("md5").update(bytes).digest("hex")}"`;
   const range = /bytes=(\d+)-(\d*)/u.exec(request.headers.range ?? "");
   const start = Number(range?.[1] ?? 0);
-  const end = Math.min(version.length, range?.[2] ? Number(range[2]) + 1 : version.length);
+  const end = Math.min(bytes.length, range?.[2] ? Number(range[2]) + 1 : bytes.length);
   response.writeHead(range ? 206 : 200, {
     ETag: etag,
     "Content-Length": end - start,
-    ...(range && { "Content-Range": `bytes ${start}-${end - 1}/${version.length}` }),
+    ...(range && { "Content-Range": `bytes ${start}-${end - 1}/${bytes.length}` }),
   });
-  response.end(request.method === "HEAD" ? "" : version.subarray(start, end));
-  return true;
+  const body = request.method === "HEAD" ? Buffer.alloc(0) : bytes.subarray(start, end);
+  response.end(body);
+  return body.length;
 }
 const harness = useHarness({ handle });
 
@@ -99,7 +113,13 @@ const tamper = (page, ending, change) =>
     [ending, change],
   );
 
+/** What the model writes when nothing is kept. */
 let expected;
+harness.beforehand(async (page) => {
+  expected = (await load(page, harness.made("model.gguf", model), { cache: "none" })).value.ids;
+  assert.equal(expected.length, 8);
+});
+
 function assertModel(outcome, cached) {
   assert.equal(outcome.error, undefined, JSON.stringify(outcome.error));
   assert.deepEqual(outcome.value.ids, expected);
@@ -107,10 +127,47 @@ function assertModel(outcome, cached) {
 }
 
 test("without the cache", async (t) => {
-  const outcome = await load(await harness.page(t), fault("none"), { cache: "none" });
-  expected = outcome.value?.ids;
-  assert.equal(expected?.length, 8, JSON.stringify(outcome));
-  assert.deepEqual([outcome.value.info.cached, outcome.value.info.sha256, outcome.value.info.notes], [false, null, []]);
+  const page = await harness.page(t);
+  const outcome = await load(page, fault("none"), { cache: "none" });
+  assertModel(outcome, false);
+  assert.deepEqual([outcome.value.info.sha256, outcome.value.info.notes], [null, []]);
+  assert.deepEqual(await list(page), []);
+});
+
+test("what is on no server is read to its end, and not kept", async (t) => {
+  const page = await harness.page(t);
+  const url = await page.evaluate(async (path) => URL.createObjectURL(await (await fetch(path)).blob()), harness.made("blob.gguf", model));
+  const outcome = await load(page, url);
+  assertModel(outcome, false);
+  assert.deepEqual(outcome.value.info.notes, []);
+  assert.deepEqual(await list(page), [], "a blob's URL is another one in the next page");
+});
+
+test("a split model without one of its files, or with two exchanged, is refused and costs nothing that came", async (t) => {
+  const page = await harness.page(t);
+  const load3 = (urls) =>
+    page.evaluate(
+      (sources) =>
+        window.outcome(async () => {
+          const engine = await window.tabmind.load(sources);
+          await engine.close();
+          return engine.info;
+        }),
+      urls,
+    );
+  parts = splitGguf(tinyModel({ dim: 256, blocks: 3 }), [8, 20]);
+  const urls = parts.map((_, index) => `/parts/${index}`);
+  assertError(await load3([urls[0], urls[2]]), "invalid_request", /split into 3 files, 2 given/u);
+  assertError(await load3([urls[0], urls[2], urls[1]]), "invalid_request", /split\.no/u);
+  assertError(await load3([urls[0], fault("status=404"), urls[2]]), "http_status", /404/u);
+  sentOfParts = 0;
+  const kept = (await list(page)).reduce((sum, { storedBytes }) => sum + storedBytes, 0);
+  const { value, error } = await load3(urls);
+  assert.equal(error, undefined, JSON.stringify(error));
+  const total = parts.reduce((sum, part) => sum + part.length, 0);
+  assert.equal(value.sizeBytes, total);
+  assert.ok(kept > 0 && sentOfParts === total - kept, `${sentOfParts} bytes were sent of ${total}, ${kept} were there`);
+  assert.deepEqual((await list(page)).map(({ complete }) => complete), [true, true, true]);
 });
 
 test("a second load takes everything from the cache", async (t) => {
@@ -282,9 +339,9 @@ test("damage in the cache is noticed, and only it is fetched again", async (t) =
     "the older record": { ending: ".index", change: flip(chunk + 50), damaged: 0 },
   };
   const tab = await profile(t);
-  const page = await tab();
   for (const [name, { ending, change, damaged }] of Object.entries(cases)) {
     await t.test(name, async () => {
+      const page = await tab();
       const path = fault("none");
       await page.evaluate(async () => {
         for (const { url } of await window.tabmind.cache.list()) await window.tabmind.cache.delete(url);

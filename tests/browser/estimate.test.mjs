@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createFaults } from "./faults.mjs";
 import { tinyModel, writeGguf } from "./gguf-writer.mjs";
-import { assertAborted, assertError, useHarness } from "./harness.mjs";
+import { assertAborted, assertError, soak, useHarness } from "./harness.mjs";
 
-const large = writeGguf(tinyModel({ dim: 1024, blocks: 3, contextLength: 2 ** 24 }));
+// 1 GB in a soak run.
+const large = writeGguf(tinyModel({ dim: 1024, blocks: soak ? 28 : 3, contextLength: 2 ** 24 }));
 const small = writeGguf(tinyModel({ contextLength: 1024 }));
 const faults = createFaults(large);
 const harness = useHarness({ handle: faults.handle });
@@ -40,6 +41,27 @@ test("memory is what loading takes, within 10 %", async (t) => {
     const ratio = (loaded - empty) / expected;
     assert.ok(ratio > 0.9 && ratio < 1.1, `${what}: the heap grew by ${ratio} of ${expected}`);
   }
+});
+
+test("the expected speed is about what the model writes at", async (t) => {
+  const page = await harness.page(t);
+  const { value } = await estimate(page, "/faults/none/expected.gguf", { backend: "cpu", threads: 1 });
+  const measured = await page.evaluate(async (url) => {
+    const engine = await window.tabmind.load(url, { cache: "none", backend: "cpu", threads: 1 });
+    const speeds = [];
+    // The fastest of many short runs, as the estimate takes its fastest round: other programs slow down the rest.
+    for (let run = 0; run < 16; run += 1) {
+      const { timings } = await engine.completions.create({ prompt: "the", max_tokens: 4, temperature: 0, ignore_eos: true });
+      speeds.push(timings.decode_per_second);
+    }
+    await engine.close();
+    return Math.max(...speeds);
+  }, "/faults/none/measured-speed.gguf");
+  t.diagnostic(`expected ${value.expectedTokensPerSecond}, measured ${measured} tokens per second`);
+  const ratio = value.expectedTokensPerSecond / measured;
+  assert.ok(ratio > 0.2 && ratio < 6, `${value.expectedTokensPerSecond} tokens per second were expected, ${measured} were measured`);
+  const refused = await estimate(page, "/faults/none/not-expected.gguf", { contextLength: 2 ** 20 });
+  assert.equal(refused.value.expectedTokensPerSecond, undefined, "nothing is expected of what does not fit");
 });
 
 test("only the header is read", async (t) => {

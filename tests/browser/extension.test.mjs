@@ -36,6 +36,17 @@ test("the panel is cross-origin isolated and fills a form by desk at once", asyn
   assert.equal(await answer(panel).locator("tr").count(), 7);
 });
 
+test("the package loads the embedded model as any page does, and keeps no second copy", async (t) => {
+  const panel = await extension.panel(t);
+  const { name, cached, stored } = await panel.evaluate(async () => {
+    const { cache, load } = await import("/tabmind.js");
+    const engine = await load("embedded:desk", { threads: 2 });
+    await engine.close();
+    return { name: engine.info.name, cached: engine.info.cached, stored: await cache.list() };
+  });
+  assert.deepEqual([name, cached, stored], ["desk", false, []]);
+});
+
 test("selected text fills a form from the context menu, and a field of it goes where the cursor is", async (t) => {
   const panel = await extension.panel(t);
   const page = await extension.visit(t, "/desk");

@@ -53,8 +53,8 @@ const faults = {
   html: ({ response }) => response.writeHead(200, { "Content-Type": "text/html" }).end("<!doctype html><title>Not found</title>"),
   /** So many milliseconds between pieces. */
   drip: (call) => send(call, { pause: call.argument, piece: 1 << 19 }),
-  /** A line as slow as real ones, on which little is under way. */
-  slow: (call) => send(call, { pause: 4, piece: 1 << 12 }),
+  /** A line as slow as real ones, on which little is under way: so many milliseconds between pieces of 4 KiB. */
+  slow: (call) => send(call, { pause: call.argument || 4, piece: 1 << 12 }),
   /** Breaks, and is another file of the same length afterwards. */
   "changed-etag": (call) => send(call, { cut: call.argument, headers: { ETag: `"version-${call.count}"` } }),
   "changed-date": (call) => send(call, { cut: call.argument, headers: { "Last-Modified": new Date(1e12 + call.count * 1e6).toUTCString() } }),

@@ -33,6 +33,7 @@ export const soak = process.env.TABMIND_SOAK === "1";
 export function useHarness({ fake = false, args = [], handle } = {}) {
   const scratch = mkdtempSync(join(tmpdir(), "tabmind-test-"));
   const harness = { requests: [] };
+  const beforehand = [];
 
   before(async () => {
     const page = readFileSync(join(fixtures, "page.html"), "utf8");
@@ -46,6 +47,12 @@ export function useHarness({ fake = false, args = [], handle } = {}) {
       },
     });
     harness.browser = await launchChromium({ args });
+    // In the same hook: those of a file do not wait for each other.
+    for (const work of beforehand) {
+      const aside = await open(await harness.browser.newPage(), "");
+      await work(aside);
+      await aside.close();
+    }
   });
 
   after(async () => {
@@ -60,7 +67,6 @@ export function useHarness({ fake = false, args = [], handle } = {}) {
    */
   harness.page = async (t, path = "", context) => {
     const page = await (context ?? harness.browser).newPage();
-    page.setDefaultTimeout(20_000);
     // A promise in the page that never settles fails its test, instead of holding up the run.
     const watchdog = setTimeout(() => page.close(), (soak ? 600 : 60) * 1000);
     const uncaught = [];
@@ -70,10 +76,18 @@ export function useHarness({ fake = false, args = [], handle } = {}) {
       await (context === undefined ? page.context() : page).close();
       assert.deepEqual(uncaught, [], "errors that nobody caught in the page");
     });
+    return open(page, path);
+  };
+
+  async function open(page, path) {
+    page.setDefaultTimeout(20_000);
     await page.goto(harness.site.url + path);
     await page.waitForFunction(() => window.tabmind !== undefined);
     return page;
-  };
+  }
+
+  /** Does `work` in a page of its own before the tests, whichever of them run. */
+  harness.beforehand = (work) => void beforehand.push(work);
 
   /** Serves `bytes`; answers the path. */
   harness.made = (name, bytes) => {

@@ -99,6 +99,8 @@ export interface Estimate {
   backend: "webgpu" | "cpu";
   /** Whether the bytes are already in this browser. */
   cached: boolean;
+  /** Tokens per second to expect of the CPU with little in the context, measured for a second at most; absent where the model does not fit or something else would run it. */
+  expectedTokensPerSecond?: number;
 }
 
 /** What was loaded, and what runs it. */

@@ -26,6 +26,14 @@ pub(super) struct Target {
     pub authorization: Option<String>,
 }
 
+impl Target {
+    /// Whether a server is asked. What else has a URL (a blob, a file of an extension) is here already and knows neither
+    /// ranges nor versions: Chromium answers a range of an extension's file with status 200, as if it were all of it.
+    pub fn is_remote(&self) -> bool {
+        ["http://", "https://"].iter().any(|scheme| self.url.starts_with(scheme))
+    }
+}
+
 /// Why a request or its answer failed, and whether the same may succeed later.
 pub(super) struct Failure {
     pub error: Error,
@@ -166,7 +174,8 @@ impl Connection {
             Some(end) => format!("bytes={offset}-{}", end - 1),
             None => format!("bytes={offset}-"),
         };
-        let headers = [("Range", Some(range)), ("Authorization", target.authorization.clone())];
+        let range = target.is_remote().then_some(range);
+        let headers = [("Range", range), ("Authorization", target.authorization.clone())];
         let leash = Leash::new(signal, &controller);
         let request = request(url, "GET", headers, &controller.signal()).map_err(|_| no_url(url))?;
         let answer = within(&scope().fetch_with_request(&request), signal, STALL).await;
