@@ -8,7 +8,7 @@ export const SAMPLES = [
   {
     task: "ticket",
     name: "A printer",
-    text: "Hello,\nthe printer PRN-0182 on the second floor prints only blank pages since this morning. We need the contracts by 3 pm.\nThanks,\nMaria Lopez",
+    text: "Hello,\nthe printer PRN-0182 on the second floor only prints blank pages since this morning. We need the contracts by 3 pm.\nThanks,\nMaria Lopez",
   },
   {
     task: "ticket",
@@ -23,7 +23,7 @@ export const SAMPLES = [
   {
     task: "ticket",
     name: "A laptop",
-    text: "my laptop LT-30417 shuts down whenever i unplug it, the battery says 90 percent. i am at the Leeds office until friday",
+    text: "my laptop LT-30417 shuts down whenever i unplug the charger. i am in the Leeds office and need it by friday",
   },
   {
     task: "invoice",
@@ -38,6 +38,6 @@ export const SAMPLES = [
   {
     task: "invoice",
     name: "Eine Rechnung",
-    text: "Tischlerei Sommer GmbH\nGartenweg 7, 50667 Köln\n\nRechnung Nr. 2026-118\nDatum: 21.04.2026\nZahlbar bis: 05.05.2026\n\nRegal nach Maß          840,00 EUR\nMontage                 160,00 EUR\n\nNetto                 1.000,00 EUR\nMwSt. 19 %              190,00 EUR\nGesamt                1.190,00 EUR",
+    text: "Tischlerei Brandt GmbH\nGartenweg 7, 50667 Köln\n\nRechnung Nr. 2026-118\nDatum: 21.04.2026\nZahlbar bis: 05.05.2026\n\nRegal nach Maß          840,00 EUR\nMontage                 160,00 EUR\n\nNetto                 1.000,00 EUR\nMwSt. 19 %              190,00 EUR\nGesamt                1.190,00 EUR",
   },
 ];

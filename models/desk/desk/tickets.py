@@ -13,6 +13,8 @@ MAX_SUMMARY = 80
 _RANK = {name: rank for rank, name in enumerate(PRIORITIES)}
 _MARK = {"u!": "urgent", "h!": "high", "l!": "low"}
 _DROPPED = set("the a an my our your please kindly again any just really very i we im i'm".split())
+# How often a message names a thing in words that fit any, rather than in a phrasing of its own.
+_THINGS_SHARE = 0.25
 _ASSET_SHARE = {"hardware": 0.5, "printing": 0.5, "network": 0.35, "software": 0.3, "security": 0.2}
 # What an asset tag may follow.
 _DEVICE = re.compile(
@@ -43,11 +45,13 @@ class TicketMaker:
         self.topic = ""
         issues = read_pools(DATA / "issues.txt")
         self.issues = {name: side(lines, held_out) for name, lines in issues.items()}
+        # Only training names things so: what is held out are phrasings, and these would be the easy ones.
+        self.things = {} if held_out else read_pools(DATA / "things.txt")
 
     def make(self, rng) -> tuple[str, dict]:
         """A message and its form."""
         category = rng.choice(CATEGORIES)
-        pattern = rng.choice(self.issues[category])
+        pattern = self._pattern(rng, category)
         priority = _MARK.get(pattern[:2])
         pattern = pattern[2:] if priority else pattern
         issue = self.grammar.expand(rng, pattern)
@@ -63,6 +67,11 @@ class TicketMaker:
         form = {"category": category, "priority": given["priority"], "summary": summary}
         form.update({field: copied.get(field) for field in ("requester", "asset", "location", "due")})
         return plain(pieces), form
+
+    def _pattern(self, rng, category: str) -> str:
+        if self.things and rng.random() < _THINGS_SHARE:
+            return rng.choice(self.things["frame"]).replace("<thing>", rng.choice(self.things[category]))
+        return rng.choice(self.issues[category])
 
     def _me(self, rng) -> str:
         return people.given(rng, self.grammar) if rng.random() < 0.3 else people.full_name(rng, self.grammar)

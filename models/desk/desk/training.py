@@ -34,10 +34,10 @@ class Plan:
     """How long and how fast."""
 
     seed: int = 1
-    stable_steps: int = 3800
-    decay_steps: int = 1200
+    stable_steps: int = 4000
+    decay_steps: int = 1800
     warmup_steps: int = 40
-    batch_tokens: int = 1536
+    batch_tokens: int = 2048
     muon_rate: float = 0.02
     adam_rate: float = 0.004
     prompt_weight: float = 0.08
