@@ -99,13 +99,16 @@ test("cycles of load and close do not grow the memory", { skip }, async (t) => {
 });
 
 /** Loads with the cache, as a page would; answers the heap's size. */
-const loadCached = (page, url) =>
-  page.evaluate(async (path) => {
-    const engine = await window.tabmind.load(path, { contextLength: 64 });
-    const { heapBytes } = await engine.stats();
-    await engine.close();
-    return { heapBytes, cached: engine.info.cached };
-  }, url);
+const loadCached = (page, url, backend) =>
+  page.evaluate(
+    async ([path, wanted]) => {
+      const engine = await window.tabmind.load(path, { contextLength: 64, backend: wanted });
+      const { heapBytes } = await engine.stats();
+      await engine.close();
+      return { heapBytes, cached: engine.info.cached, backend: engine.info.backend };
+    },
+    [url, backend],
+  );
 
 /**
  * Watches the JavaScript heaps of a page's workers, with the buffers they hold: calls `seen` with their sum, as often as
@@ -128,28 +131,34 @@ async function watchWorkers(page, seen) {
   return () => session.detach();
 }
 
-test("loading takes the weights and little else, of the wasm heap and of the JavaScript heap", { timeout: 120_000 }, async (t) => {
-  const bytes = writeGguf(tinyModel({ dim: 1024, blocks: soak ? 7 : 3 }));
-  const url = harness.made("whole.gguf", bytes);
-  const context = await harness.browser.newContext();
-  t.after(() => context.close());
-  const page = await harness.page(t, "", context);
-  const empty = await loadCached(page, harness.made("empty.gguf", writeGguf(tinyModel())));
-  for (const cached of [false, true]) {
-    let peak = 0;
-    let answers = 0;
-    const end = await watchWorkers(page, (heaps) => {
-      answers += 1;
-      peak = Math.max(peak, heaps.reduce((sum, { usedSize, embedderHeapUsedSize, backingStorageSize }) => sum + usedSize + embedderHeapUsedSize + backingStorageSize, 0));
-    });
-    const loaded = await loadCached(page, url);
-    await end();
-    t.diagnostic(`the workers' JavaScript heaps: ${megabytes(peak)} at most in ${answers} answers`);
-    assert.ok(answers > 5, `the workers answered ${answers} times`);
-    assert.ok(peak > 0 && peak <= 64 * MiB, `the JavaScript heaps grew to ${megabytes(peak)}`);
-    assert.equal(loaded.cached, cached);
-    const grown = loaded.heapBytes - empty.heapBytes;
-    t.diagnostic(`${cached ? "from the cache" : "downloaded"}: ${megabytes(bytes.length)} of weights, the wasm heap grew by ${megabytes(grown)} (${(grown / bytes.length).toFixed(3)})`);
-    assert.ok(grown <= 1.15 * bytes.length, `the wasm heap grew by ${megabytes(grown)}`);
-  }
-});
+/** By how much a model of so many bytes may grow the wasm heap. */
+const allowance = { cpu: (bytes) => 1.15 * bytes, webgpu: () => 64 * MiB };
+
+for (const [backend, allowed] of Object.entries(allowance)) {
+  test(`loading for ${backend} takes ${backend === "cpu" ? "the weights and " : ""}little of the wasm heap and of the JavaScript heap`, { timeout: 120_000 }, async (t) => {
+    const bytes = writeGguf(tinyModel({ dim: 1024, blocks: soak ? 7 : 2 }));
+    const url = harness.made("whole.gguf", bytes);
+    const context = await harness.browser.newContext();
+    t.after(() => context.close());
+    const page = await harness.page(t, "", context);
+    const empty = await loadCached(page, harness.made("empty.gguf", writeGguf(tinyModel())), backend);
+    for (const cached of [false, true]) {
+      let peak = 0;
+      let answers = 0;
+      const end = await watchWorkers(page, (heaps) => {
+        answers += 1;
+        peak = Math.max(peak, heaps.reduce((sum, { usedSize, embedderHeapUsedSize, backingStorageSize }) => sum + usedSize + embedderHeapUsedSize + backingStorageSize, 0));
+      });
+      const loaded = await loadCached(page, url, backend);
+      await end();
+      t.diagnostic(`the workers' JavaScript heaps: ${megabytes(peak)} at most in ${answers} answers`);
+      assert.ok(answers > 5, `the workers answered ${answers} times`);
+      assert.ok(peak > 0 && peak <= 64 * MiB, `the JavaScript heaps grew to ${megabytes(peak)}`);
+      assert.equal(loaded.cached, cached);
+      assert.equal(loaded.backend, backend);
+      const grown = loaded.heapBytes - empty.heapBytes;
+      t.diagnostic(`${cached ? "from the cache" : "downloaded"}: ${megabytes(bytes.length)} of weights, the wasm heap grew by ${megabytes(grown)} (${(grown / bytes.length).toFixed(3)})`);
+      assert.ok(grown <= allowed(bytes.length), `the wasm heap grew by ${megabytes(grown)}`);
+    }
+  });
+}
