@@ -54,7 +54,7 @@ export async function makePrompts(model, options, lengths) {
   }
 }
 
-const urlOf = (model) => `/models/${encodeURIComponent(basename(model))}`;
+export const urlOf = (model) => `/models/${encodeURIComponent(basename(model))}`;
 
 /** The memory-read rate of one thread in this browser, in GB/s. */
 export async function measureStreamRate() {
@@ -70,7 +70,7 @@ export async function measureStreamRate() {
   }
 }
 
-function openBenchPage(models) {
+export function openBenchPage(models) {
   return openPackagePage({
     models,
     folders: { "/wllama/": `${peerFolder}/esm`, "/bench/": inRepository("tools") },

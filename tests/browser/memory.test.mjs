@@ -136,7 +136,7 @@ const allowance = { cpu: (bytes) => 1.15 * bytes, webgpu: () => 64 * MiB };
 
 for (const [backend, allowed] of Object.entries(allowance)) {
   test(`loading for ${backend} takes ${backend === "cpu" ? "the weights and " : ""}little of the wasm heap and of the JavaScript heap`, { timeout: 120_000 }, async (t) => {
-    const bytes = writeGguf(tinyModel({ dim: 1024, blocks: soak ? 7 : 3 }));
+    const bytes = writeGguf(tinyModel({ dim: 1024, blocks: soak ? 7 : 2 }));
     const url = harness.made("whole.gguf", bytes);
     const context = await harness.browser.newContext();
     t.after(() => context.close());

@@ -12,23 +12,18 @@ for (const [index, part] of splitGguf(model, [8, 20]).entries()) files[`part-000
 const servers = new Map(Object.entries(files).map(([name, bytes]) => [name, createFaults(bytes)]));
 const harness = useHarness({ handle: (request, response, path) => servers.get(path.split("/").at(-1))?.handle(request, response, path) ?? false });
 
-/** Loads, and answers what was told, when, what the model writes, and how late a worker is that does nothing but tell the time. */
+/** Loads, and answers what was told, when, and what the model writes. */
 const load = (page, urls) =>
   page.evaluate(async (sources) => {
     const told = [];
-    const ticks = [];
-    const clock = new Worker(URL.createObjectURL(new Blob(["setInterval(() => postMessage(null), 50)"])));
-    clock.onmessage = () => ticks.push(performance.now());
     const began = performance.now();
     const engine = await window.tabmind.load(sources, { onProgress: (progress) => told.push({ ...progress, at: performance.now() - began }) });
-    clock.terminate();
     const { choices } = await engine.completions.create({ prompt: "the", max_tokens: 8, temperature: 0, return_token_ids: true });
     await engine.close();
-    const late = Math.max(0, ...ticks.slice(1).map((at, index) => at - ticks[index] - 50));
-    return { told, late, cached: engine.info.cached, ids: choices[0].token_ids };
+    return { told, cached: engine.info.cached, ids: choices[0].token_ids };
   }, urls);
 
-/** Holds what was told against the rules; answers the longest silence between two events, in milliseconds. */
+/** Holds what was told against the rules; answers the silences between events, in milliseconds, the shortest first. */
 function check(told, phase, total) {
   assert.deepEqual([...new Set(told.map((progress) => progress.phase))], [phase, "ready"]);
   assert.deepEqual([...new Set(told.map((progress) => progress.total))], [total], "the total is that of all files, from the beginning");
@@ -36,7 +31,7 @@ function check(told, phase, total) {
   assert.deepEqual(loaded, loaded.toSorted((a, b) => a - b), "never back");
   assert.equal(loaded.at(-1), total);
   assert.equal(told.findLast((progress) => progress.phase === phase).loaded, total, "all of it, before it is ready");
-  return Math.max(...told.slice(1).map(({ at }, index) => at - told[index].at));
+  return told.slice(1).map(({ at }, index) => at - told[index].at).toSorted((a, b) => a - b);
 }
 
 const sources = { "one file": ["whole.gguf"], "three files": Object.keys(files).slice(1) };
@@ -48,11 +43,11 @@ for (const [name, names] of Object.entries(sources)) {
     const urls = names.map((file) => `/faults/slow/${file}`);
     const total = names.reduce((sum, file) => sum + files[file].length, 0);
     const first = await load(page, urls);
-    const silence = check(first.told, "download", total);
-    t.diagnostic(`${first.told.length} events, ${silence.toFixed(0)} ms at most between two; another worker was late by ${first.late.toFixed(0)} ms`);
-    assert.ok(first.told.length > 10, `${first.told.length} events`);
-    // A machine that does ten things at once lets every worker wait, the loader's among them.
-    assert.ok(silence <= 250 + 3 * first.late, `${silence} ms of silence`);
+    const silences = check(first.told, "download", total);
+    const most = silences[Math.floor(silences.length * 0.8)];
+    t.diagnostic(`${first.told.length} events; between two ${silences.at(-1).toFixed(0)} ms at most, ${most.toFixed(0)} in four of five cases`);
+    // At least each 250 ms; a machine that does ten things at once is late now and then.
+    assert.ok(first.told.length > 10 && most <= 250 && silences.at(-1) < 1000, `${silences.at(-1)} ms of silence, ${most} in four of five cases`);
     const again = await load(page, urls);
     check(again.told, "cache", total);
     assert.deepEqual([first.cached, again.cached], [false, true]);

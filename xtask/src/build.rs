@@ -132,7 +132,9 @@ fn optimise(wasm: &Path, profile: Profile, variant: Variant) -> Result<()> {
     let optimised = wasm.with_extension("opt.wasm");
     let mut node = shell::program("node");
     node.arg(&tool).arg(wasm).arg("-o").arg(&optimised).arg(profile.wasm_opt_level());
-    node.args(["--strip-debug", "--strip-producers"]).args(variant.wasm_opt_features());
+    // Names of functions are what a profile and a trace are read by; users need not fetch them.
+    node.args(if profile == Profile::Dist { &["--strip-debug"] } else { &["--debuginfo"] });
+    node.arg("--strip-producers").args(variant.wasm_opt_features());
     shell::run(&mut node)?;
     fs::rename(&optimised, wasm).with_context(|| format!("cannot replace {}", wasm.display()))
 }

@@ -5,13 +5,15 @@
 
 use super::kv_cache::{FOUR, KEY_LANES, QuantizedCache};
 use super::lane::Lane;
-use super::math::{largest_magnitude, softmax};
+use super::math::{exponentials, largest_magnitude};
 use super::matrix::BLOCK;
 use super::simd::{Bytes, F4, Fine, FineSums, round_fine};
 use crate::kernels::attention::Attention;
 
 /// Queries that are multiplied at a time: as many as leave their sums in registers.
 const TILE: usize = 4;
+/// Runs of keys, or of values, that are read side by side, far apart, for the reason that `project.rs` gives.
+const RUNS: usize = 4;
 /// Rounded queries and weights are at most this: what 32 of them times 127 add up to fits into 32 bits.
 const LARGEST: f32 = 16383.0;
 
@@ -119,15 +121,19 @@ pub fn attend(
     let steps = &cache.value_steps(queries.head)[start..][..len];
     for (row, scores) in scratch.scores.chunks_exact_mut(len).enumerate() {
         let position = queries.position + row / sharing;
-        weigh(op, scores, op.first_visible(position) - start, position + 1 - start, steps);
-        scratch.weights.set(row, scores, 1.0);
+        let sum = weigh(op, scores, op.first_visible(position) - start, position + 1 - start, steps);
+        scratch.weights.set(row, scores, 1.0 / sum);
     }
-    for group in 0..op.value_dim.div_ceil(FOUR) {
-        let values = &cache.values(queries.head, group)[start / FOUR..][..len / FOUR];
+    let groups = op.value_dim.div_ceil(FOUR);
+    let run = groups.div_ceil(RUNS);
+    for i in 0..run {
+        // Where the runs do not come out even, the last ones compute some groups once more.
+        let groups = std::array::from_fn(|r| (r * run).min(groups - run) + i);
+        let values = groups.map(|group| &cache.values(queries.head, group)[start / FOUR..][..len / FOUR]);
         each_tile(count, |first, tile| {
-            add_up(values, &scratch.weights, first, tile, |row, four| {
+            add_up(values, &scratch.weights, first, tile, |row, r, four| {
                 let (t, h) = (row / sharing, row % sharing);
-                let y = &mut outputs[t][h * op.value_dim..][..op.value_dim][group * FOUR..];
+                let y = &mut outputs[t][h * op.value_dim..][..op.value_dim][groups[r] * FOUR..];
                 let len = y.len().min(FOUR);
                 y[..len].copy_from_slice(&four[..len]);
             });
@@ -165,7 +171,10 @@ fn score_tile<const T: usize>(
     scores: &mut [f32],
 ) {
     let rows = queries.rows::<T>(first);
-    for (four, blocks) in keys.chunks_exact(queries.blocks).take(len / FOUR).enumerate() {
+    // Positions come in whole blocks, of which each run has as many fours.
+    let run = len / FOUR / RUNS;
+    for four in (0..run).flat_map(|i| (0..RUNS).map(move |r| r * run + i)) {
+        let blocks = &keys[four * queries.blocks..][..queries.blocks];
         let mut totals = [F4::splat(0.0); T];
         for (b, [steps, lanes @ ..]) in blocks.iter().enumerate() {
             let mut sums = [FineSums::default(); T];
@@ -186,25 +195,26 @@ fn score_tile<const T: usize>(
     }
 }
 
-/// Scores become weights of value quants; those outside `first .. end` are zero.
-fn weigh(op: &Attention, scores: &mut [f32], first: usize, end: usize, steps: &[f32]) {
+/// Scores become weights of value quants, times the sum that is returned; those outside `first .. end` are zero.
+fn weigh(op: &Attention, scores: &mut [f32], first: usize, end: usize, steps: &[f32]) -> f32 {
     scores[..first].fill(0.0);
     scores[end..].fill(0.0);
     let visible = &mut scores[first..end];
     if let Some(cap) = op.softcap {
         visible.iter_mut().for_each(|score| *score = cap * (*score / cap).tanh());
     }
-    softmax(visible);
+    let sum = exponentials(visible);
     visible.iter_mut().zip(&steps[first..end]).for_each(|(weight, step)| *weight *= step);
+    sum
 }
 
-/// Four dimensions of `tile` outputs from `first`.
+/// Four dimensions of each run for `tile` outputs from `first`; `put` gets an output, a run, and its four.
 fn add_up(
-    values: &[Lane],
+    values: [&[Lane]; RUNS],
     weights: &Rounded,
     first: usize,
     tile: usize,
-    put: impl FnMut(usize, [f32; FOUR]),
+    put: impl FnMut(usize, usize, [f32; FOUR]),
 ) {
     match tile {
         1 => add_up_tile::<1>(values, weights, first, put),
@@ -216,24 +226,29 @@ fn add_up(
 
 #[inline(always)]
 fn add_up_tile<const T: usize>(
-    values: &[Lane],
+    values: [&[Lane]; RUNS],
     weights: &Rounded,
     first: usize,
-    mut put: impl FnMut(usize, [f32; FOUR]),
+    mut put: impl FnMut(usize, usize, [f32; FOUR]),
 ) {
     let rows = weights.rows::<T>(first);
-    let mut totals = [F4::splat(0.0); T];
-    for (b, lanes) in values.as_chunks::<{ BLOCK / FOUR }>().0.iter().enumerate() {
-        let mut sums = [FineSums::default(); T];
-        for (j, lane) in lanes.iter().enumerate() {
-            let bytes = Bytes::load(lane);
+    let values = values.map(|values| values.as_chunks::<{ BLOCK / FOUR }>().0);
+    let mut totals = [[F4::splat(0.0); T]; RUNS];
+    for b in 0..weights.blocks {
+        for (totals, values) in totals.iter_mut().zip(values) {
+            let mut sums = [FineSums::default(); T];
+            for (j, lane) in values[b].iter().enumerate() {
+                let bytes = Bytes::load(lane);
+                for t in 0..T {
+                    sums[t].dot(bytes, Fine::splat(&rows[t].0[b][j]));
+                }
+            }
             for t in 0..T {
-                sums[t].dot(bytes, Fine::splat(&rows[t].0[b][j]));
+                totals[t] = totals[t].add(sums[t].finish().mul(F4::splat(rows[t].1[b])));
             }
         }
-        for t in 0..T {
-            totals[t] = totals[t].add(sums[t].finish().mul(F4::splat(rows[t].1[b])));
-        }
     }
-    totals.into_iter().enumerate().for_each(|(t, total)| put(first + t, total.to_array()));
+    for (r, totals) in totals.into_iter().enumerate() {
+        totals.into_iter().enumerate().for_each(|(t, total)| put(first + t, r, total.to_array()));
+    }
 }

@@ -9,7 +9,7 @@
 use core::arch::wasm32::*;
 
 use super::lane::Lane;
-use super::simd::{F4, load};
+use super::simd::{F4, load, nearest};
 
 /// Name of the build that these make.
 pub const BUILD: &str = "relaxed";
@@ -99,7 +99,7 @@ impl Sums {
 /// Sixteen floats of at most 127 in magnitude as activations, rounded to the nearest; their sum.
 #[inline(always)]
 pub fn round16(values: [F4; 4], out: &mut [Quant; 16]) -> i32 {
-    let [a, b, c, d] = values.map(|v| i32x4_trunc_sat_f32x4(v.round().0));
+    let [a, b, c, d] = values.map(nearest);
     let bytes = i8x16_narrow_i16x8(i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
     // SAFETY: the reference is to 16 writable bytes; the store needs no alignment.
     unsafe { v128_store(out.as_mut_ptr().cast(), bytes) };

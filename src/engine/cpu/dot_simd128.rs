@@ -3,7 +3,7 @@
 use core::arch::wasm32::*;
 
 use super::lane::Lane;
-use super::simd::{Bytes, F4, Fine, FineSums, load};
+use super::simd::{Bytes, F4, Fine, FineSums, load, nearest};
 
 /// Name of the build that these make.
 pub const BUILD: &str = "simd";
@@ -67,7 +67,7 @@ impl Sums {
 /// Sixteen floats of at most 127 in magnitude as activations, rounded to the nearest; their sum.
 #[inline(always)]
 pub fn round16(values: [F4; 4], out: &mut [Quant; 16]) -> i32 {
-    let [a, b, c, d] = values.map(|v| i32x4_trunc_sat_f32x4(v.round().0));
+    let [a, b, c, d] = values.map(nearest);
     let (low, high) = out.split_at_mut(8);
     // SAFETY: each half is 16 writable bytes; the stores need no alignment.
     unsafe {

@@ -86,21 +86,28 @@ pub fn largest_magnitude(values: &[f32]) -> f32 {
     largest.to_array().iter().chain(tail).fold(0.0, |largest, v| largest.max(v.abs()))
 }
 
-/// The sum of `values`, in four partial sums of each stretch, so that a long one loses little.
-fn sum(values: &[f32]) -> f32 {
-    let stretch = |values: &[f32]| {
-        let (whole, tail) = values.as_chunks::<4>();
-        let sum = whole.iter().fold(F4::splat(0.0), |sum, four| sum.add(F4::from_slice(four)));
-        sum.to_array().iter().chain(tail).sum::<f32>()
-    };
-    values.chunks(64).map(stretch).sum()
+/// Replaces `values` by `e^(value − largest)`, a softmax that is not divided yet by the sum that is returned.
+pub fn exponentials(values: &mut [f32]) -> f32 {
+    let max = F4::splat(largest(values));
+    let mut total = 0.0;
+    // Partial sums of each stretch, so that a long one loses little.
+    for stretch in values.chunks_mut(64) {
+        let mut sum = F4::splat(0.0);
+        let (whole, tail) = stretch.as_chunks_mut::<4>();
+        for four in whole {
+            let powers = exp4(F4::from_slice(four).sub(max));
+            powers.store(four);
+            sum = sum.add(powers);
+        }
+        map4(tail, |x| exp4(x.sub(max)));
+        total += sum.to_array().iter().chain(&*tail).sum::<f32>();
+    }
+    total
 }
 
 /// Replaces `values` by their softmax.
 pub fn softmax(values: &mut [f32]) {
-    let max = largest(values);
-    map4(values, |x| exp4(x.sub(F4::splat(max))));
-    let inverse = 1.0 / sum(values);
+    let inverse = 1.0 / exponentials(values);
     map4(values, |x| x.mul(F4::splat(inverse)));
 }
 

@@ -13,8 +13,10 @@ use super::team::{Parts, Team};
 const TILE: usize = 4;
 /// Groups of rows that a single token meets at once, each from a run of its own.
 const STREAMS: usize = 4;
-/// Pieces of a region per thread: enough that nobody waits long for the last one.
+/// Pieces of a region per thread, at most: enough that nobody waits long for the last one.
 const PIECES_PER_THREAD: usize = 4;
+/// Groups of a piece, at least, if every thread has one: enough that its runs are pages apart.
+const GROUPS_PER_PIECE: usize = 8 * STREAMS;
 /// Columns of plain weights that are widened at a time.
 const STRETCH: usize = 256;
 
@@ -75,13 +77,17 @@ pub fn project<'a>(
     out: Results<'_>,
 ) {
     let total: usize = (0..count).map(|i| segment(i).groups().len()).sum();
-    let pieces = if team.size() == 1 { 1 } else { (team.size() * PIECES_PER_THREAD).min(total) };
+    let per_thread = (total / GROUPS_PER_PIECE / team.size()).clamp(1, PIECES_PER_THREAD);
+    let pieces = if team.size() == 1 { 1 } else { (team.size() * per_thread).min(total) };
+    // Pieces begin where the runs of those before come out even.
+    let start =
+        |piece: usize| if piece == pieces { total } else { piece * total / pieces / STREAMS * STREAMS };
     team.split(pieces, &|piece, _| {
         let (mut first, mut offset) = (0, 0);
         for segment in (0..count).map(segment) {
             let groups = segment.groups();
             // This piece's share of the segment's groups.
-            let local = |piece: usize| (piece * total / pieces).clamp(first, first + groups.len()) - first;
+            let local = |piece: usize| start(piece).clamp(first, first + groups.len()) - first;
             let share = groups.start + local(piece)..groups.start + local(piece + 1);
             project_groups(&segment, share, inputs, Results { offset: out.offset + offset, ..out });
             first += groups.len();

@@ -4,6 +4,10 @@ use core::arch::wasm32::*;
 
 use super::lane::Lane;
 
+/// 1.5 · 2²³: a number below 2²² in magnitude that is added to it ends up in its lowest bits, rounded to the nearest
+/// whole one. Conversions that mind every number take several instructions.
+const WHOLE: f32 = 12_582_912.0;
+
 /// Four f32.
 #[derive(Clone, Copy)]
 pub struct F4(pub(super) v128);
@@ -70,7 +74,7 @@ impl F4 {
     /// 2 to the power of whole numbers in −126..=127.
     #[inline(always)]
     pub fn exp2_whole(self) -> Self {
-        let exponent = i32x4_add(i32x4_trunc_sat_f32x4(self.0), i32x4_splat(127));
+        let exponent = f32x4_add(self.0, f32x4_splat(WHOLE + 127.0));
         Self(i32x4_shl(exponent, 23))
     }
 
@@ -97,6 +101,12 @@ impl F4 {
 pub fn load(lane: &Lane) -> v128 {
     // SAFETY: a lane is 16 readable bytes; the load needs no alignment.
     unsafe { v128_load(lane.0.as_ptr().cast()) }
+}
+
+/// The nearest whole numbers to those below 2²² in magnitude.
+#[inline(always)]
+pub fn nearest(v: F4) -> v128 {
+    i32x4_sub(v.add(F4::splat(WHOLE)).0, F4::splat(WHOLE).0)
 }
 
 /// The sum of four i32.
@@ -180,9 +190,7 @@ impl FineSums {
 pub fn round_fine(values: &[f32; 32], factor: f32, out: &mut [i16]) {
     let factor = F4::splat(factor);
     for (values, out) in values.as_chunks::<8>().0.iter().zip(out.as_chunks_mut::<8>().0) {
-        let [low, high] = [0, 1].map(|i| {
-            i32x4_trunc_sat_f32x4(F4::from_slice(&values.as_chunks::<4>().0[i]).mul(factor).round().0)
-        });
+        let [low, high] = [0, 1].map(|i| nearest(F4::from_slice(&values.as_chunks::<4>().0[i]).mul(factor)));
         // SAFETY: the reference is to 16 writable bytes; the store needs no alignment.
         unsafe { v128_store(out.as_mut_ptr().cast(), i16x8_narrow_i32x4(low, high)) };
     }

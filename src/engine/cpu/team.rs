@@ -22,9 +22,11 @@ use self::members::Members;
 #[cfg(target_arch = "wasm32")]
 pub use self::members::serve;
 
-/// Rounds that a thread spins for more work before it sleeps: longer than the leader needs between two regions of
-/// a token, and much shorter than a token.
-const SPINS: u32 = 4000;
+/// How long a thread looks for more work before it sleeps: longer than the leader works alone, also from one token to
+/// the next, because to be woken takes as long as several regions do.
+const PATIENCE: Duration = Duration::from_millis(1);
+/// Looks for work between two looks at the clock.
+const LOOKS: u32 = 500;
 /// A piece takes milliseconds at most. A leader that has waited for one this long has lost a thread.
 const LOST: Duration = Duration::from_secs(10);
 /// What one look at the clock may add to the waiting: time in which the whole page was frozen counts as this.
@@ -110,10 +112,20 @@ impl Shared {
 
     /// Waits a moment for the next region.
     fn spin(&self) -> bool {
-        (0..SPINS).any(|_| {
-            spin_loop();
-            self.unclaimed.load(Ordering::Relaxed) > 0
-        })
+        let mut end: Option<Instant> = None;
+        loop {
+            let look = |_| {
+                spin_loop();
+                self.unclaimed.load(Ordering::Relaxed) > 0
+            };
+            if (0..LOOKS).any(look) {
+                return true;
+            }
+            let now = Instant::now();
+            if now >= *end.get_or_insert(now + PATIENCE) {
+                return false;
+            }
+        }
     }
 }
 
