@@ -18,6 +18,7 @@ pub use naive::NaiveEngine;
 
 use crate::error::Result;
 use crate::kernels::argmax::argmax;
+use crate::kernels::draw::Draw;
 use crate::recording::{MatrixId, VectorId, View};
 
 /// Takes weights as they stream in, in any order.
@@ -59,6 +60,25 @@ pub struct Batch<'a> {
     pub first_logits: usize,
 }
 
+/// How a token is chosen from the logits of the one before it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Pick {
+    /// The likeliest.
+    Likeliest,
+    /// At random.
+    Drawn(Draw),
+}
+
+impl Pick {
+    /// The token's id, from `logits`, `[vocabulary]`. `scratch` is overwritten.
+    pub fn id(&self, logits: &[f32], scratch: &mut Vec<f32>) -> u32 {
+        match self {
+            Pick::Likeliest => argmax(logits),
+            Pick::Drawn(draw) => draw.id(logits, scratch),
+        }
+    }
+}
+
 /// Executes recordings.
 #[allow(async_fn_in_trait, reason = "everything of a page runs in one worker: no future needs to be Send")]
 pub trait Engine: WeightSink {
@@ -84,15 +104,16 @@ pub trait Engine: WeightSink {
     /// What the engine's device fails with.
     async fn run(&mut self, batch: Batch<'_>) -> Result<()>;
 
-    /// Runs a batch of which the last token's logits alone are wanted, and chooses the likeliest token to follow it;
-    /// none if a logit is no finite number. An engine need not give out logits for that.
+    /// Runs a batch of which the last token's logits alone are wanted, and chooses the token to follow it; none if a logit
+    /// is no finite number. An engine need not give out logits for that.
     ///
     /// # Errors
     /// What the engine's device fails with.
-    async fn run_to_likeliest(&mut self, batch: Batch<'_>) -> Result<Option<u32>> {
+    async fn run_to_pick(&mut self, batch: Batch<'_>, pick: Pick) -> Result<Option<u32>> {
         self.run(batch).await?;
         let logits = self.logits();
-        Ok(logits.iter().all(|logit| logit.is_finite()).then(|| argmax(logits)))
+        let is_finite = logits.iter().all(|logit| logit.is_finite());
+        Ok(is_finite.then(|| pick.id(logits, &mut Vec::new())))
     }
 
     /// Logits of the last run.
@@ -134,6 +155,17 @@ impl AnyEngine {
         match self {
             AnyEngine::Gpu(engine) => Some(engine.adapter()),
             AnyEngine::Naive(_) | AnyEngine::Cpu(_) => None,
+        }
+    }
+
+    /// Whether the engine's device still works.
+    ///
+    /// # Errors
+    /// What it failed with.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            AnyEngine::Gpu(engine) => engine.check(),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => Ok(()),
         }
     }
 
@@ -181,8 +213,8 @@ impl Engine for AnyEngine {
         each!(self, engine => engine.run(batch).await)
     }
 
-    async fn run_to_likeliest(&mut self, batch: Batch<'_>) -> Result<Option<u32>> {
-        each!(self, engine => engine.run_to_likeliest(batch).await)
+    async fn run_to_pick(&mut self, batch: Batch<'_>, pick: Pick) -> Result<Option<u32>> {
+        each!(self, engine => engine.run_to_pick(batch, pick).await)
     }
 
     fn logits(&mut self) -> &mut [f32] {

@@ -4,7 +4,7 @@
 use crate::error::{ErrorKind, Result};
 use crate::gguf::Gguf;
 use crate::safetensors::Directory;
-use crate::source::Source;
+use crate::source::{LocalFuture, Source};
 use crate::tokenizer::Tokenizer;
 
 /// Everything that loading needs but the weights.
@@ -16,11 +16,15 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
-    /// Reads headers and vocabulary.
+    /// Reads headers and vocabulary. On the heap, as its callers would each have a copy of the code.
     ///
     /// # Errors
     /// What [`Gguf::read`], [`Directory::read`] and the tokenizer fail with.
-    pub async fn read(parts: &[Box<dyn Source>]) -> Result<Self> {
+    pub fn read(parts: &[Box<dyn Source>]) -> LocalFuture<'_, Result<Self>> {
+        Box::pin(Self::read_whichever(parts))
+    }
+
+    async fn read_whichever(parts: &[Box<dyn Source>]) -> Result<Self> {
         if Directory::is_one(parts).await? {
             let Directory { table, tokenizer, tokenizer_config } = Directory::read(parts).await?;
             let tokenizer = Tokenizer::from_json(&tokenizer, tokenizer_config.as_deref())?;

@@ -18,10 +18,11 @@ use crate::cancel::Cancel;
 use crate::chat::calls::{AnswerParser, CallFormat};
 use crate::chat::tools::Tools;
 use crate::constraint::ConstraintTimings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::logprobs::TokenLogprob;
 use crate::network::Network;
 use crate::prefix_cache::PrefixCache;
+use crate::recovery::Recovery;
 use crate::request::Common;
 use crate::score;
 use crate::task::Pace;
@@ -40,6 +41,8 @@ pub struct Generator<'a> {
     pub network: &'a mut Network,
     /// Conversations that it need not compute again.
     pub cache: &'a mut PrefixCache,
+    /// The way back from a lost GPU.
+    pub recovery: Option<&'a mut Recovery>,
     /// Ids to text.
     pub tokenizer: &'a Tokenizer,
     /// Raised by the caller.
@@ -51,8 +54,8 @@ pub struct Generator<'a> {
 /// What the network made of the tokens that ran last.
 #[derive(Default)]
 struct Next {
-    /// The likeliest token, where that is all that is asked for.
-    likeliest: Option<u32>,
+    /// The token to follow, where that is all that is asked for.
+    picked: Option<u32>,
     /// Otherwise the logits.
     logits: Vec<f32>,
 }
@@ -98,7 +101,7 @@ impl<'g> Generator<'g> {
         let begun = Instant::now();
         let mut timings = Timings { constraint: compiled, ..Timings::default() };
         let echoed = self.echoed(job).await?;
-        let cached_tokens = self.cache.begin(job.prompt, self.network)?;
+        let cached_tokens = self.begin(job.prompt).await?;
         (self.on_event)(Event::Start { prompt_tokens: job.prompt.len(), cached_tokens });
         let mut choices = Vec::new();
         for index in 0..job.common.choices {
@@ -166,7 +169,7 @@ impl<'g> Generator<'g> {
         timings: &mut Timings,
         pace: &mut Pace,
     ) -> Result<Choice> {
-        let held = self.cache.begin(prompt, self.network)?;
+        let held = self.begin(prompt).await?;
         let mut pending = prompt.get(held..).unwrap_or_default().to_vec();
         let last = pending.len().saturating_sub(1);
         let mut next = Next::default();
@@ -177,7 +180,8 @@ impl<'g> Generator<'g> {
             // The next prompt may share this one and not the answer: a state is kept that stands between them.
             let rest = pending.split_off(last);
             self.feed(&mut pending, &answer, &mut next, pace).await?;
-            self.cache.park(self.network)?;
+            // A GPU that was lost here is noticed by what follows.
+            self.cache.park(self.network).or_else(|error| self.recoverable(error))?;
             pending = rest;
         }
         if end.is_none() {
@@ -204,7 +208,18 @@ impl<'g> Generator<'g> {
         Ok(answer.finish(finish_reason, self.on_event))
     }
 
+    /// Makes the cache hold as much of `prompt` as it can; returns how many tokens that are.
+    async fn begin(&mut self, prompt: &[u32]) -> Result<usize> {
+        loop {
+            match self.cache.begin(prompt, self.network) {
+                Err(error) => self.recover(error).await?,
+                held => return held,
+            }
+        }
+    }
+
     /// Runs `pending`, which is emptied, after what the cache holds; `next` becomes what `answer` needs of the last one.
+    /// Where the GPU is lost meanwhile, all that it held is run again first.
     async fn feed(
         &mut self,
         pending: &mut Vec<u32>,
@@ -212,15 +227,43 @@ impl<'g> Generator<'g> {
         next: &mut Next,
         pace: &mut Pace,
     ) -> Result<()> {
+        while let Err(error) = self.advance(pending, answer, next, pace).await {
+            pending.splice(..0, self.cache.active().tokens().iter().copied());
+            self.recover(error).await?;
+        }
+        Ok(())
+    }
+
+    /// Replaces a lost GPU.
+    async fn recover(&mut self, error: Error) -> Result<()> {
+        match self.recovery.as_deref_mut().filter(|recovery| recovery.applies_to(&error)) {
+            Some(recovery) => recovery.revive(self.network, self.cache, self.cancel).await,
+            None => Err(error),
+        }
+    }
+
+    /// That `error` is one from which there is a way back.
+    fn recoverable(&self, error: Error) -> Result<()> {
+        let applies = self.recovery.as_ref().is_some_and(|recovery| recovery.applies_to(&error));
+        if applies { Ok(()) } else { Err(error) }
+    }
+
+    /// Runs `pending`; what has run is taken out of it.
+    async fn advance(
+        &mut self,
+        pending: &mut Vec<u32>,
+        answer: &Answer<'_>,
+        next: &mut Next,
+        pace: &mut Pace,
+    ) -> Result<()> {
         let mut chunk = FIRST_CHUNK;
-        let mut rest = pending.as_slice();
-        while !rest.is_empty() {
+        while !pending.is_empty() {
             self.cancel.check()?;
             let begun = Instant::now();
-            let (now, later) = rest.split_at(rest.len().min(chunk));
+            let (now, later) = pending.split_at(pending.len().min(chunk));
             let session = self.cache.active();
-            if later.is_empty() && answer.takes_likeliest() {
-                next.likeliest = Some(session.extend_to_likeliest(self.network, now).await?);
+            if let Some(pick) = answer.pick().filter(|_| later.is_empty()) {
+                next.picked = Some(session.extend_to_pick(self.network, now, pick).await?);
                 break;
             }
             let first_logits = now.len() - usize::from(later.is_empty());
@@ -230,7 +273,8 @@ impl<'g> Generator<'g> {
                 next.logits.extend_from_slice(last);
                 break;
             }
-            rest = later;
+            let ran = now.len();
+            pending.drain(..ran);
             let elapsed = begun.elapsed().as_millis();
             if elapsed < CHUNK_MS.start {
                 chunk = (chunk * 2).min(MAX_CHUNK);
@@ -251,8 +295,8 @@ impl<'g> Generator<'g> {
         next: &mut Next,
         pending: &mut Vec<u32>,
     ) -> Result<Option<FinishReason>> {
-        let id = match next.likeliest.take() {
-            Some(id) => id,
+        let id = match next.picked.take() {
+            Some(id) => answer.take(id),
             None => answer.draw(&mut next.logits)?,
         };
         if answer.ends_with(id) {

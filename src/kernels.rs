@@ -8,6 +8,7 @@ pub mod activation;
 pub mod argmax;
 pub mod attention;
 pub mod delta_net;
+pub mod draw;
 pub mod embed;
 pub mod experts;
 pub mod formats;

@@ -28,6 +28,7 @@ pub mod network;
 mod pool;
 pub mod prefix_cache;
 mod readout;
+pub mod recovery;
 pub mod session;
 mod speed;
 

@@ -26,6 +26,7 @@ use crate::info::Info;
 use crate::logprobs::log_sum;
 use crate::network::{Backend, Draft, Network};
 use crate::prefix_cache::PrefixCache;
+use crate::recovery::{Origin, Recovery};
 use crate::request::{LoadOptions, Prompt};
 use crate::score;
 use crate::source::{HashingSource, Source};
@@ -69,16 +70,33 @@ pub struct Model {
 #[allow(clippy::large_enum_variant, reason = "a model has one")]
 enum Runner {
     /// Writes.
-    Decoder { network: Network, cache: PrefixCache },
+    Decoder(Decoder),
     /// Reads.
     Encoder(Encoder),
 }
 
+struct Decoder {
+    network: Network,
+    cache: PrefixCache,
+    /// On the GPU.
+    recovery: Option<Recovery>,
+}
+
+impl Decoder {
+    /// Comes back if the GPU was lost since the last request.
+    async fn ensure(&mut self, cancel: &Cancel) -> Result<()> {
+        match &mut self.recovery {
+            Some(recovery) => recovery.ensure(&mut self.network, &mut self.cache, cancel).await,
+            None => Ok(()),
+        }
+    }
+}
+
 impl Runner {
     /// What a model that writes runs on.
-    fn decoder(&mut self) -> Result<(&mut Network, &mut PrefixCache)> {
+    fn decoder(&mut self) -> Result<&mut Decoder> {
         match self {
-            Runner::Decoder { network, cache } => Ok((network, cache)),
+            Runner::Decoder(decoder) => Ok(decoder),
             Runner::Encoder(_) => Err(Error::new(
                 ErrorKind::InvalidRequest,
                 "the model is an encoder: it reads texts and writes none",
@@ -141,6 +159,8 @@ impl Model {
         let draft = Draft::new(Spec::read(&gguf)?, &gguf, options.context_length, quantize)?;
         let mut blueprint = draft.finish(&gguf, &parts).await?;
         blueprint.threads = options.threads()?;
+        let may_fall_back = options.fallback != Some(false);
+        let recovery = (backend == Backend::Gpu).then(|| Recovery::new(blueprint.clone(), may_fall_back));
         let mut network = Network::build(blueprint, &gguf, &parts, backend, cancel, &mut on_bytes).await?;
         if tokenizer.vocab_size() > network.spec.vocab {
             bail!(
@@ -168,7 +188,24 @@ impl Model {
             tokenizer,
             prompter,
             context_length,
-            runner: Mutex::new(Runner::Decoder { network, cache }),
+            runner: Mutex::new(Runner::Decoder(Decoder { network, cache, recovery })),
+        })
+    }
+
+    /// Says how the model's files can be opened again, should the GPU be lost.
+    #[must_use]
+    pub fn recovering(mut self, origin: Origin) -> Self {
+        if let Runner::Decoder(Decoder { recovery: Some(recovery), .. }) = self.runner.get_mut() {
+            recovery.set_origin(origin, self.info.sha256.clone());
+        }
+        self
+    }
+
+    /// How often the GPU was lost; `None` while a request runs.
+    pub fn device_losses(&self) -> Option<usize> {
+        self.runner.try_lock().ok().map(|runner| match &*runner {
+            Runner::Decoder(decoder) => decoder.recovery.as_ref().map_or(0, Recovery::losses),
+            Runner::Encoder(_) => 0,
         })
     }
 
@@ -216,7 +253,9 @@ impl Model {
         };
         self.check_ids("input", &ids)?;
         let mut runner = self.runner.lock().await;
-        let (network, cache) = runner.decoder()?;
+        let decoder = runner.decoder()?;
+        decoder.ensure(cancel).await?;
+        let Decoder { network, cache, .. } = decoder;
         let mut logprobs = Vec::new();
         let each = |logits: &[f32], id: u32| logprobs.push(logits[id as usize] - log_sum(logits));
         score::predictions(network, cache, &ids, cancel, each).await?;
@@ -227,7 +266,7 @@ impl Model {
     /// What the last run cost on a GPU; `None` while a request runs, and on the CPU.
     pub fn run_cost(&self) -> Option<RunCost> {
         self.runner.try_lock().ok().and_then(|runner| match &*runner {
-            Runner::Decoder { network, .. } => network.run_cost(),
+            Runner::Decoder(decoder) => decoder.network.run_cost(),
             Runner::Encoder(_) => None,
         })
     }
@@ -235,7 +274,7 @@ impl Model {
     /// Bytes of GPU memory; `None` while a request runs.
     pub fn gpu_bytes(&self) -> Option<usize> {
         self.runner.try_lock().ok().map(|runner| match &*runner {
-            Runner::Decoder { network, .. } => network.gpu_bytes(),
+            Runner::Decoder(decoder) => decoder.network.gpu_bytes(),
             Runner::Encoder(_) => 0,
         })
     }
@@ -243,7 +282,7 @@ impl Model {
     /// Tokens of all conversations that need not be computed again; `None` while a request runs.
     pub fn cached_tokens(&self) -> Option<usize> {
         self.runner.try_lock().ok().map(|runner| match &*runner {
-            Runner::Decoder { cache, .. } => cache.len(),
+            Runner::Decoder(decoder) => decoder.cache.len(),
             Runner::Encoder(_) => 0,
         })
     }

@@ -2,13 +2,13 @@
 
 use crate::budget::{Budget, MEMORY_LIMIT};
 use crate::cancel::Cancel;
-use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, GpuEngine, NaiveEngine, RunCost, SequenceId};
+use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, GpuEngine, NaiveEngine, Pick, RunCost, SequenceId};
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::forward;
 use crate::gguf::Gguf;
 use crate::readout::Readout;
 use crate::recording::{Recording, RopeTable};
-use crate::source::Source;
+use crate::source::{LocalFuture, Source};
 use crate::spec::{RopeFactors, RopeSpec, Spec};
 use crate::weights::{self, Plan, Quantizer, Target, Weights};
 
@@ -177,11 +177,23 @@ impl Network {
         Self::build(blueprint, gguf, parts, backend, cancel, on_bytes).await
     }
 
-    /// Loads the weights that `blueprint`, drawn from the same `gguf`, asks for.
+    /// Loads the weights that `blueprint`, drawn from the same `gguf`, asks for. On the heap, as its callers would each have a
+    /// copy of the code.
     ///
     /// # Errors
     /// What the source fails with; `out_of_memory`, `aborted`.
-    pub async fn build(
+    pub fn build<'a>(
+        blueprint: Blueprint,
+        gguf: &'a Gguf,
+        parts: &'a [Box<dyn Source>],
+        backend: Backend,
+        cancel: &'a Cancel,
+        on_bytes: &'a mut dyn FnMut(u64),
+    ) -> LocalFuture<'a, Result<Self>> {
+        Box::pin(Self::construct(blueprint, gguf, parts, backend, cancel, on_bytes))
+    }
+
+    async fn construct(
         blueprint: Blueprint,
         gguf: &Gguf,
         parts: &[Box<dyn Source>],
@@ -229,6 +241,14 @@ impl Network {
         self.engine.adapter().map(|adapter| adapter.name.as_str())
     }
 
+    /// Whether the engine's device still works.
+    ///
+    /// # Errors
+    /// What it failed with.
+    pub fn check_device(&self) -> Result<()> {
+        self.engine.check()
+    }
+
     /// What the last run cost on a GPU.
     pub fn run_cost(&self) -> Option<RunCost> {
         self.engine.run_cost()
@@ -264,21 +284,21 @@ impl Network {
         Ok(logits)
     }
 
-    /// Runs `tokens` at `position` and returns the likeliest token to follow them.
+    /// Runs `tokens` at `position` and returns the token to follow them, chosen as `pick` says.
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub async fn run_to_likeliest(
+    pub async fn run_to_pick(
         &mut self,
         sequence: SequenceId,
         tokens: &[u32],
         position: usize,
+        pick: Pick,
     ) -> Result<u32> {
         self.check(tokens, position)?;
         let first_logits = tokens.len().saturating_sub(1);
-        let likeliest =
-            self.engine.run_to_likeliest(Batch { sequence, tokens, position, first_logits }).await?;
-        likeliest.ok_or_else(|| numeric_error(position))
+        let batch = Batch { sequence, tokens, position, first_logits };
+        self.engine.run_to_pick(batch, pick).await?.ok_or_else(|| numeric_error(position))
     }
 
     /// That `tokens` can be run at `position`.

@@ -32,6 +32,16 @@ impl PrefixCache {
         Ok(Self { active, prompt: 0, parked: Vec::new() })
     }
 
+    /// Starts afresh on a network that was built anew and knows none of the sessions.
+    ///
+    /// # Errors
+    /// `out_of_memory`
+    pub fn reset(&mut self, network: &mut Network) -> Result<()> {
+        self.active = Session::open(network, network.context_length)?;
+        self.parked.clear();
+        Ok(())
+    }
+
     /// The session to run on.
     pub fn active(&mut self) -> &mut Session {
         &mut self.active

@@ -30,6 +30,8 @@ const MAX_LOGPROBS: usize = 20;
 pub struct LoadOptions {
     /// `auto`, `webgpu` or `cpu`.
     pub backend: Option<BackendChoice>,
+    /// Whether the CPU goes on where a lost GPU does not come back.
+    pub fallback: Option<bool>,
     /// `auto`, `simd` or `relaxed`.
     pub build: Option<BuildChoice>,
     /// Tokens that a sequence can hold.

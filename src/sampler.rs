@@ -1,11 +1,12 @@
 //! Logits to a token: pure and seeded.
 //!
-//! Order: logit bias, penalties, temperature, top-k, top-p, min-p, draw. The random number of step n is a
-//! function of the seed and n alone, so the same seed gives the same text, and a GPU can compute it too.
+//! Order: logit bias, penalties, temperature, top-k, min-p, top-p, draw. The random number of step n is a
+//! function of the seed and n alone, so the same seed gives the same text, on a GPU too.
 
 use std::collections::HashMap;
 
-use crate::kernels::argmax::argmax;
+use crate::engine::Pick;
+use crate::kernels::draw::Draw;
 
 /// How tokens are chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,8 +54,7 @@ pub struct Sampler {
     step: u64,
     /// How often each token occurs in the answer so far; 0 for those of the prompt alone.
     counts: HashMap<u32, u32>,
-    /// Scratch: candidates with their weights.
-    candidates: Vec<(u32, f32)>,
+    scratch: Vec<f32>,
 }
 
 impl Sampler {
@@ -62,24 +62,26 @@ impl Sampler {
     pub fn new(sampling: Sampling, prompt: &[u32]) -> Self {
         let penalises = sampling.repetition_penalty != 1.0;
         let counts = if penalises { prompt.iter().map(|&id| (id, 0)).collect() } else { HashMap::new() };
-        Self { sampling, step: 0, counts, candidates: Vec::new() }
+        Self { sampling, step: 0, counts, scratch: Vec::new() }
     }
 
-    /// Whether every token will be the likeliest one, from logits as the network computed them.
-    pub fn is_plainly_greedy(&self) -> bool {
-        let Sampling { temperature, repetition_penalty, presence_penalty, frequency_penalty, .. } =
-            self.sampling;
-        let penalises = repetition_penalty != 1.0 || presence_penalty != 0.0 || frequency_penalty != 0.0;
-        temperature <= 0.0 && !penalises && self.sampling.logit_bias.is_empty()
+    /// How the next token is chosen from logits as the network computed them; none if they are to be changed first.
+    pub fn pick(&self) -> Option<Pick> {
+        (!self.penalises() && self.sampling.logit_bias.is_empty()).then(|| self.pick_of_step())
     }
 
     /// Chooses the next token; `logits`, `[vocabulary]`, are changed in place.
     pub fn sample(&mut self, logits: &mut [f32]) -> u32 {
         self.adjust(logits);
-        let id = if self.sampling.temperature <= 0.0 { argmax(logits) } else { self.draw(logits) };
+        let id = self.pick_of_step().id(logits, &mut self.scratch);
+        self.take(id);
+        id
+    }
+
+    /// Takes a token that was chosen as [`pick`](Self::pick) says.
+    pub fn take(&mut self, id: u32) {
         self.step += 1;
         self.note(id);
-        id
     }
 
     /// Takes note of a token of the answer that was not drawn here: penalties count it.
@@ -90,15 +92,15 @@ impl Sampler {
     /// Bias and penalties.
     #[allow(clippy::cast_precision_loss, reason = "counts are small")]
     fn adjust(&self, logits: &mut [f32]) {
-        let Sampling { repetition_penalty, presence_penalty, frequency_penalty, .. } = self.sampling;
         for &(id, bias) in &self.sampling.logit_bias {
             if let Some(logit) = logits.get_mut(id as usize) {
                 *logit += bias;
             }
         }
-        if repetition_penalty == 1.0 && presence_penalty == 0.0 && frequency_penalty == 0.0 {
+        if !self.penalises() {
             return;
         }
+        let Sampling { repetition_penalty, presence_penalty, frequency_penalty, .. } = self.sampling;
         for (&id, &count) in &self.counts {
             let Some(logit) = logits.get_mut(id as usize) else { continue };
             *logit = if *logit > 0.0 { *logit / repetition_penalty } else { *logit * repetition_penalty };
@@ -108,61 +110,30 @@ impl Sampler {
         }
     }
 
-    /// Draws from what top-k, top-p and min-p leave.
-    fn draw(&mut self, logits: &[f32]) -> u32 {
-        let Sampling { temperature, top_k, top_p, min_p, .. } = self.sampling;
-        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let candidates = &mut self.candidates;
-        candidates.clear();
-        // Forbidden tokens must not even be there: rounding could leave the draw at the last candidate.
-        let allowed = (0..).zip(logits).filter(|(_, logit)| logit.is_finite());
-        candidates.extend(allowed.map(|(id, logit)| (id, ((logit - max) / temperature).exp())));
-        let likelier = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        if top_k > 0 && top_k < candidates.len() {
-            candidates.select_nth_unstable_by(top_k - 1, likelier);
-            candidates.truncate(top_k);
-        }
-        if min_p > 0.0 {
-            // The likeliest has weight 1.
-            candidates.retain(|(_, weight)| *weight >= min_p);
-        }
-        if top_p < 1.0 {
-            candidates.sort_unstable_by(likelier);
-            let total: f32 = candidates.iter().map(|(_, weight)| weight).sum();
-            let mut sum = 0.0;
-            let enough = candidates.iter().position(|(_, weight)| {
-                sum += weight;
-                sum >= top_p * total
-            });
-            candidates.truncate(enough.map_or(candidates.len(), |last| last + 1));
-        }
-        pick(candidates, uniform(self.sampling.seed, self.step))
+    fn penalises(&self) -> bool {
+        let Sampling { repetition_penalty, presence_penalty, frequency_penalty, .. } = self.sampling;
+        repetition_penalty != 1.0 || presence_penalty != 0.0 || frequency_penalty != 0.0
     }
-}
 
-/// The first candidate at which the running sum of weights passes `fraction` of their total.
-fn pick(candidates: &[(u32, f32)], fraction: f64) -> u32 {
-    let total: f64 = candidates.iter().map(|(_, weight)| f64::from(*weight)).sum();
-    let mut left = fraction * total;
-    for (id, weight) in candidates {
-        left -= f64::from(*weight);
-        if left < 0.0 {
-            return *id;
+    fn pick_of_step(&self) -> Pick {
+        let Sampling { temperature, top_k, top_p, min_p, seed, .. } = self.sampling;
+        if temperature <= 0.0 {
+            return Pick::Likeliest;
         }
+        Pick::Drawn(Draw { temperature, top_k, min_p, top_p, fraction: uniform(seed, self.step) })
     }
-    candidates.last().map_or(0, |(id, _)| *id)
 }
 
 /// A number in 0..1 from a seed and a counter: two rounds of splitmix64 (Steele, Lea and Flood, 2014).
-#[allow(clippy::cast_precision_loss, reason = "53 bits fit into an f64")]
-fn uniform(seed: u64, step: u64) -> f64 {
+#[allow(clippy::cast_precision_loss, reason = "24 bits fit into an f32")]
+fn uniform(seed: u64, step: u64) -> f32 {
     let mix = |mut z: u64| {
         z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     };
-    (mix(mix(seed) ^ step) >> 11) as f64 / (1u64 << 53) as f64
+    (mix(mix(seed) ^ step) >> 40) as f32 / (1u64 << 24) as f32
 }
 
 #[cfg(test)]

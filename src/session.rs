@@ -1,7 +1,7 @@
 //! One sequence: which tokens an engine's caches hold.
 
-use crate::engine::SequenceId;
-use crate::error::Result;
+use crate::engine::{Pick, SequenceId};
+use crate::error::{ErrorKind, Result};
 use crate::network::Network;
 
 /// Tokens whose keys and values are in an engine.
@@ -83,22 +83,23 @@ impl Session {
         self.note(tokens, ran, can_rewind)
     }
 
-    /// Runs `tokens` after those held; returns the likeliest token to follow.
+    /// Runs `tokens` after those held; returns the token to follow, chosen as `pick` says.
     ///
     /// # Errors
     /// As [`extend`](Self::extend).
-    pub async fn extend_to_likeliest(&mut self, network: &mut Network, tokens: &[u32]) -> Result<u32> {
-        let ran = network.run_to_likeliest(self.sequence, tokens, self.tokens.len()).await;
+    pub async fn extend_to_pick(&mut self, network: &mut Network, tokens: &[u32], pick: Pick) -> Result<u32> {
+        let ran = network.run_to_pick(self.sequence, tokens, self.tokens.len(), pick).await;
         self.note(tokens, ran, network.can_rewind())
     }
 
     /// Takes note of tokens that ran, or failed to.
     fn note<T>(&mut self, tokens: &[u32], ran: Result<T>, can_rewind: bool) -> Result<T> {
-        if ran.is_ok() {
-            self.tokens.extend_from_slice(tokens);
-        } else if !can_rewind {
-            // A recurrent state that stopped half-way belongs to no position: start afresh.
-            self.tokens.clear();
+        match &ran {
+            Ok(_) => self.tokens.extend_from_slice(tokens),
+            // A recurrent state that stopped half-way belongs to no position: start afresh. What a lost GPU held will
+            // be run again.
+            Err(error) if !can_rewind && error.kind() != ErrorKind::DeviceLost => self.tokens.clear(),
+            Err(_) => {}
         }
         ran
     }

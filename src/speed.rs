@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use crate::engine::{Batch, CpuEngine, Engine, WeightSink, matrix_bytes};
+use crate::engine::{Batch, CpuEngine, Engine, Pick, WeightSink, matrix_bytes};
 use crate::error::Result;
 use crate::forward;
 use crate::gguf::Gguf;
@@ -106,7 +106,7 @@ impl Sample {
             while round.elapsed() < ROUND {
                 let position = positions.next().unwrap_or(0);
                 let batch = Batch { sequence, tokens: &[0], position, first_logits: 0 };
-                engine.run_to_likeliest(batch).await?;
+                engine.run_to_pick(batch, Pick::Likeliest).await?;
                 tokens += 1.0;
             }
             let rate = tokens / round.elapsed().as_secs_f64();

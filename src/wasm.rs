@@ -17,7 +17,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
 use self::executor::promise;
-use self::parts::{Meter, Openings};
+use self::parts::{Meter, Openings, reopening};
 use crate::cancel::Cancel;
 use crate::chat::Conversation;
 use crate::error::{Error, Result};
@@ -95,10 +95,11 @@ impl WasmModel {
             let mut report = |progress| meter.report(progress);
             let sources = Openings { signal: &signal, options: &options, writes: true, meter: &meter };
             let loading = async {
-                let sources = sources.open(parts).await?;
+                let sources = sources.open(parts.clone()).await?;
                 Model::load(sources, &options, &cancel(&signal), &mut report).await
             };
-            meter.ticking(loading).await
+            let model = meter.ticking(loading).await?;
+            Ok(model.recovering(reopening(parts, options)))
         };
         promise(async {
             let model = Rc::new(work.await.map_err(thrown)?);
@@ -221,7 +222,9 @@ impl WasmModel {
             "gpuDispatches": cost.map(|cost| cost.dispatches),
             "gpuObjectsCreated": cost.map(|cost| cost.created),
             "gpuBytesWritten": cost.map(|cost| cost.bytes_written),
+            "gpuReadbacks": cost.map(|cost| cost.readbacks),
             "gpuBytesRead": cost.map(|cost| cost.bytes_read),
+            "deviceLosses": self.model.device_losses(),
             "cachedTokens": self.model.cached_tokens(),
         })
         .to_string()

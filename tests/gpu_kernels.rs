@@ -7,10 +7,11 @@ mod gpu;
 use pollster::block_on;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use tabmind::engine::{Batch, Engine, GpuEngine, NaiveEngine, SequenceId};
+use tabmind::engine::{Batch, Engine, GpuEngine, NaiveEngine, Pick, SequenceId};
 use tabmind::kernels::activation::Activation;
 use tabmind::kernels::attention::{Attention, QueryTemperature};
 use tabmind::kernels::delta_net::DeltaNet;
+use tabmind::kernels::draw::Draw;
 use tabmind::kernels::embed::Embed;
 use tabmind::kernels::experts::{Experts, Gating};
 use tabmind::kernels::formats::Format;
@@ -141,10 +142,10 @@ impl Case {
         engine.open(CONTEXT).unwrap()
     }
 
-    fn likeliest(&self, mut engine: impl Engine) -> Option<u32> {
+    fn pick(&self, mut engine: impl Engine, pick: Pick) -> Option<u32> {
         let sequence = self.fill(&mut engine);
         let batch = Batch { sequence, tokens: &[1, 2, 3], position: 0, first_logits: 2 };
-        block_on(engine.run_to_likeliest(batch)).unwrap()
+        block_on(engine.run_to_pick(batch, pick)).unwrap()
     }
 
     fn engine(&self, mut engine: impl Engine, batches: &[Vec<u32>]) -> Vec<f32> {
@@ -395,31 +396,70 @@ fn experts() {
     });
 }
 
+impl Case {
+    /// Logits of `vocab` whole numbers from -2 to 2: many are equal, and no engine rounds. The second result is they.
+    fn whole_logits(&mut self, vocab: usize) -> (MatrixId, Vec<f32>) {
+        let x = self.embed(Format::F32, 4);
+        let rows: Vec<f32> = (0..4 * vocab).map(|_| (self.random() * 5.0).floor() - 2.0).collect();
+        let output = self.matrix(Format::F32, vocab, 4);
+        self.matrices[output.0] = rows.iter().flat_map(|value| value.to_le_bytes()).collect();
+        // Small whole numbers, whose norm is 1: sums are exact in any order, and the norm rounds nothing.
+        let hidden = [1.0f32, -1.0, 1.0, 1.0];
+        self.matrices[0] = hidden.repeat(VOCAB).into_iter().flat_map(f32::to_le_bytes).collect();
+        let weight = Weight { matrix: output, bias: None };
+        let norm = NormParams { eps: 0.0, ..PLAIN };
+        self.recording.push(Op::Logits(Logits { x, norm, weight, scale: 1.0, softcap: None }));
+        let logit = |row: &[f32]| row.iter().zip(hidden).map(|(a, b)| a * b).sum();
+        (output, rows.chunks_exact(4).map(logit).collect())
+    }
+}
+
 /// The likeliest of a vocabulary of any size, with equals among them; and nothing where a logit is no number.
 #[test]
 fn the_likeliest_token() {
     check(10, (1usize..1500, 0usize..6, any::<u64>()), |(vocab, broken, seed)| {
         let mut case = Case::new(seed);
-        let x = case.embed(Format::F32, 4);
-        // Whole numbers from -2 to 2: many logits are equal.
-        let rows: Vec<f32> = (0..4 * vocab).map(|_| (case.random() * 5.0).floor() - 2.0).collect();
-        let output = case.matrix(Format::F32, vocab, 4);
-        let mut bytes: Vec<u8> = rows.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let (output, _) = case.whole_logits(vocab);
         if let Some(value) = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY].get(broken) {
             let at = 16 * (seed as usize % vocab);
-            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            case.matrices[output.0][at..at + 4].copy_from_slice(&value.to_le_bytes());
         }
-        case.matrices[output.0] = bytes;
-        // Small whole numbers, whose norm is 1: sums are exact in any order, and the norm rounds nothing.
-        case.matrices[0] =
-            [1.0f32, -1.0, 1.0, 1.0].repeat(VOCAB).into_iter().flat_map(f32::to_le_bytes).collect();
-        let weight = Weight { matrix: output, bias: None };
-        let norm = NormParams { eps: 0.0, ..PLAIN };
-        case.recording.push(Op::Logits(Logits { x, norm, weight, scale: 1.0, softcap: None }));
-        let expected = case.likeliest(NaiveEngine::new(case.recording.clone(), &case.plan));
+        let naive = NaiveEngine::new(case.recording.clone(), &case.plan);
+        let expected = case.pick(naive, Pick::Likeliest);
         let gpu = block_on(GpuEngine::new(case.recording.clone(), &case.plan, vocab)).unwrap();
-        prop_assert_eq!(case.likeliest(gpu), expected);
+        prop_assert_eq!(case.pick(gpu, Pick::Likeliest), expected);
         prop_assert_eq!(expected.is_none(), broken < 3);
+        Ok(())
+    });
+}
+
+/// Tokens drawn with every filter, on its own and with others. Sums run in another order than the twin's: a draw that
+/// falls this close to the edge of a token, or of what top-p keeps, may end on its other side.
+#[test]
+fn a_drawn_token() {
+    const CLOSE: f32 = 1e-5;
+    let filters = (
+        prop_oneof![Just(0usize), 1usize..40],
+        prop_oneof![Just(0.0f32), 0.0f32..0.6],
+        prop_oneof![Just(1.0f32), 0.0f32..1.0],
+    );
+    let draws = proptest::collection::vec((filters, 0.2f32..3.0, 0.0f32..1.0), 12);
+    check(10, (1usize..1500, draws, any::<u64>()), |(vocab, draws, seed)| {
+        let mut case = Case::new(seed);
+        let (_, logits) = case.whole_logits(vocab);
+        let mut gpu = block_on(GpuEngine::new(case.recording.clone(), &case.plan, vocab)).unwrap();
+        let sequence = case.fill(&mut gpu);
+        for ((top_k, min_p, top_p), temperature, fraction) in draws {
+            let draw = Draw { temperature, top_k, min_p, top_p, fraction };
+            let batch = Batch { sequence, tokens: &[1, 2, 3], position: 0, first_logits: 2 };
+            let found = block_on(gpu.run_to_pick(batch, Pick::Drawn(draw))).unwrap().unwrap();
+            let is_allowed = [0.0, -CLOSE, CLOSE].into_iter().any(|off| {
+                let top_p = if top_p < 1.0 { top_p + off } else { top_p };
+                let id = |off| Draw { top_p, fraction: fraction + off, ..draw }.id(&logits, &mut Vec::new());
+                (id(-CLOSE)..=id(CLOSE)).contains(&found)
+            });
+            prop_assert!(is_allowed, "{found} for {draw:?}");
+        }
         Ok(())
     });
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 use pollster::block_on;
 use serde_json::Value;
 use tabmind::cancel::Cancel;
+use tabmind::engine::Pick;
 use tabmind::gguf::Gguf;
 use tabmind::network::{Backend, Network};
 use tabmind::source::{FileSource, Source};
@@ -185,7 +186,7 @@ fn a_token_on_the_gpu_costs_little() {
     let (layers, vocab) = (network.spec.layers.len(), network.spec.vocab);
     let sequence = network.open(16).unwrap();
     for (position, id) in [1, 403, 407].into_iter().enumerate() {
-        block_on(network.run_to_likeliest(sequence, &[id], position)).unwrap();
+        block_on(network.run_to_pick(sequence, &[id], position, Pick::Likeliest)).unwrap();
         let cost = network.run_cost().unwrap();
         assert!(cost.dispatches <= 6 * layers + 5, "{cost:?} for {layers} layers");
         assert_eq!(cost.created, 0);

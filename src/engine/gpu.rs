@@ -1,6 +1,13 @@
 //! WebGPU: the recording as a list of compute dispatches, made once and encoded into one pass per run.
 //! The same kernels run natively on Vulkan, for tests.
 
+/// A kernel's text, as the build script left it.
+macro_rules! wgsl {
+    ($name:literal) => {
+        include_str!(concat!(env!("OUT_DIR"), "/", $name, ".wgsl"))
+    };
+}
+
 mod arena;
 mod attention;
 mod device;
@@ -21,7 +28,7 @@ use self::sequence::Sequence;
 use self::shaders::{Shaders, bind};
 use self::stores::Stores;
 use self::vectors::{Vectors, rope_table};
-use super::{Batch, Engine, SequenceId, WeightSink, keep};
+use super::{Batch, Engine, Pick, SequenceId, WeightSink, keep};
 use crate::error::{Result, bail};
 use crate::kernels::formats::Format;
 use crate::kernels::norm::NormMode;
@@ -41,8 +48,9 @@ pub struct GpuEngine {
     /// What one token's run dispatches, and what several do.
     single: Vec<Step>,
     several: Vec<Step>,
-    /// What chooses a token.
-    choice: Vec<Step>,
+    /// What chooses the likeliest token, and what then draws one.
+    likeliest: Vec<Step>,
+    drawn: Vec<Step>,
     acts: wgpu::Buffer,
     vector_buffer: wgpu::Buffer,
     run: wgpu::Buffer,
@@ -59,13 +67,13 @@ pub struct GpuEngine {
 }
 
 /// What is read of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum End {
     Nothing,
     /// Logits of all wanted tokens.
     Logits,
-    /// The likeliest token to follow the only wanted one.
-    Likeliest,
+    /// The token to follow the only wanted one.
+    Chosen(Pick),
 }
 
 /// What a run cost beside the work itself.
@@ -77,6 +85,8 @@ pub struct RunCost {
     pub created: usize,
     /// Bytes written to the GPU.
     pub bytes_written: usize,
+    /// Times that the host waited for results.
+    pub readbacks: usize,
     /// Bytes read back.
     pub bytes_read: usize,
 }
@@ -98,9 +108,13 @@ impl GpuEngine {
             Ok(programmer.finish())
         };
         let (single, several) = (program(true)?, program(false)?);
-        let mut programmer = Programmer::new(&device, &mut shaders, (&arena, &vectors, &stores), true);
-        programmer.argmax(vocab)?;
-        let choice = programmer.finish();
+        let mut choice = |label, source| {
+            let mut programmer = Programmer::new(&device, &mut shaders, (&arena, &vectors, &stores), true);
+            programmer.choice(label, source, vocab)?;
+            Ok(programmer.finish())
+        };
+        let likeliest = choice("argmax", wgsl!("argmax"))?;
+        let drawn = choice("draw", wgsl!("draw"))?;
         let acts = device.buffer("activations", arena.bytes());
         let vector_buffer = device.buffer("vectors", vectors.len() * 4);
         for (index, rope) in recording.ropes.iter().enumerate() {
@@ -111,7 +125,11 @@ impl GpuEngine {
                 bytemuck::cast_slice(&table),
             );
         }
-        let run = device.buffer_for("run", 16, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
+        let run = device.buffer_for(
+            "run",
+            size_of::<RunWords>(),
+            wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+        );
         let ids = device.buffer("ids", arena.tokens * 4);
         let staging_usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let staging = device.buffer_for("staging", arena.logits_rows * vocab * 4, staging_usage);
@@ -129,7 +147,8 @@ impl GpuEngine {
             shaders,
             single,
             several,
-            choice,
+            likeliest,
+            drawn,
             acts,
             vector_buffer,
             run,
@@ -146,6 +165,14 @@ impl GpuEngine {
     /// What executes the kernels.
     pub fn adapter(&self) -> &Adapter {
         &self.device.adapter
+    }
+
+    /// Whether the device still works.
+    ///
+    /// # Errors
+    /// What it failed with.
+    pub fn check(&self) -> Result<()> {
+        self.device.check()
     }
 
     /// Bytes of all buffers.
@@ -183,8 +210,7 @@ impl GpuEngine {
     /// Runs a piece of a batch: either all of its tokens' logits are wanted or none.
     async fn piece(&mut self, end: End, sequence: SequenceId, tokens: &[u32], position: usize) -> Result<()> {
         let first_logits = if end == End::Nothing { tokens.len() } else { 0 };
-        let word = |value: usize| u32::try_from(value).unwrap_or(NONE);
-        let run = [word(tokens.len()), word(position), word(first_logits), 0];
+        let run = run_words([tokens.len(), position, first_logits], end);
         self.device.queue.write_buffer(&self.run, 0, bytemuck::cast_slice(&run));
         self.device.queue.write_buffer(&self.ids, 0, bytemuck::cast_slice(tokens));
         let mut encoder = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -196,10 +222,11 @@ impl GpuEngine {
         let (source, wanted) = match end {
             End::Nothing => (0, 0),
             End::Logits => (self.arena.logits.at, tokens.len() * self.vocab),
-            End::Likeliest => (self.arena.chosen.at, 1),
+            End::Chosen(_) => (self.arena.chosen.at, 1),
         };
         self.cost.dispatches += dispatches;
         self.cost.bytes_written += size_of_val(&run) + size_of_val(tokens);
+        self.cost.readbacks += usize::from(wanted > 0);
         self.cost.bytes_read += wanted * size_of::<f32>();
         if wanted > 0 {
             let source = source as u64 * 4;
@@ -218,11 +245,15 @@ impl GpuEngine {
     fn encode(&self, encoder: &mut wgpu::CommandEncoder, state: &Sequence, tokens: usize, end: End) -> usize {
         let mut dispatches = 0;
         let steps = if tokens == 1 { &self.single } else { &self.several };
-        let choice = if end == End::Likeliest { self.choice.as_slice() } else { &[] };
+        let (likeliest, drawn): (&[Step], &[Step]) = match end {
+            End::Nothing | End::Logits => (&[], &[]),
+            End::Chosen(Pick::Likeliest) => (&self.likeliest, &[]),
+            End::Chosen(Pick::Drawn(_)) => (&self.likeliest, &self.drawn),
+        };
         let wanted = if end == End::Nothing { 0 } else { tokens };
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         pass.set_bind_group(0, &self.shared, &[]);
-        for step in steps.iter().chain(choice) {
+        for step in steps.iter().chain(likeliest).chain(drawn) {
             let (count, y) = match step.grid {
                 Grid::Once => (tokens, 1),
                 Grid::Tokens(each) => (tokens, tokens.div_ceil(each)),
@@ -243,6 +274,18 @@ impl GpuEngine {
         }
         dispatches
     }
+}
+
+/// `Run` of the kernels' prelude.
+type RunWords = [u32; 8];
+
+fn run_words(counts: [usize; 3], end: End) -> RunWords {
+    let word = |value: usize| u32::try_from(value).unwrap_or(NONE);
+    let [tokens, position, first_logits] = counts.map(word);
+    let End::Chosen(Pick::Drawn(draw)) = end else { return [tokens, position, first_logits, 0, 0, 0, 0, 0] };
+    let [temperature, min_p, top_p, fraction] =
+        [draw.temperature, draw.min_p, draw.top_p, draw.fraction].map(f32::to_bits);
+    [tokens, position, first_logits, word(draw.top_k), temperature, min_p, top_p, fraction]
 }
 
 /// Appends an op's dispatches.
@@ -306,8 +349,8 @@ impl Engine for GpuEngine {
         self.run_to(End::Logits, batch).await
     }
 
-    async fn run_to_likeliest(&mut self, batch: Batch<'_>) -> Result<Option<u32>> {
-        self.run_to(End::Likeliest, batch).await?;
+    async fn run_to_pick(&mut self, batch: Batch<'_>, pick: Pick) -> Result<Option<u32>> {
+        self.run_to(End::Chosen(pick), batch).await?;
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

@@ -3,6 +3,7 @@
 use super::guide::Guide;
 use super::outcome::{Choice, Event, FinishReason, Timings};
 use super::writer::Writer;
+use crate::engine::Pick;
 use crate::error::Result;
 use crate::logprobs::TokenLogprob;
 use crate::request::Common;
@@ -52,9 +53,16 @@ impl<'a> Answer<'a> {
         self.writer.len()
     }
 
-    /// Whether the next token will be the likeliest one, and nobody looks at logits.
-    pub(super) fn takes_likeliest(&self) -> bool {
-        self.top_logprobs.is_none() && !self.guide.restricts() && self.sampler.is_plainly_greedy()
+    /// How the next token is chosen, if nobody looks at logits or changes them.
+    pub(super) fn pick(&self) -> Option<Pick> {
+        let sees_logits = self.top_logprobs.is_some() || self.guide.restricts();
+        if sees_logits { None } else { self.sampler.pick() }
+    }
+
+    /// Takes a token that was chosen so.
+    pub(super) fn take(&mut self, id: u32) -> u32 {
+        self.sampler.take(id);
+        id
     }
 
     /// Draws the next token from `logits`, of which those that must not follow are struck out.

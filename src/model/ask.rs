@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Model;
+use super::{Decoder, Model};
 use crate::cancel::Cancel;
 use crate::chat::Conversation;
 use crate::chat::calls::{CallFormat, Grammar};
@@ -51,8 +51,10 @@ impl Model {
         let job = Job { prompt: &prompt, common: &common, kind, constraints: &constraints };
         let mut runner = self.runner.lock().await;
         cancel.check()?;
-        let (network, cache) = runner.decoder()?;
-        Generator { network, cache, tokenizer: &self.tokenizer, cancel, on_event }.run(&job, compiled).await
+        let Decoder { network, cache, recovery } = runner.decoder()?;
+        let recovery = recovery.as_mut();
+        let tokenizer = &self.tokenizer;
+        Generator { network, cache, recovery, tokenizer, cancel, on_event }.run(&job, compiled).await
     }
 
     fn calls(&self, request: &Request) -> Result<Calls> {

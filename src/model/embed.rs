@@ -134,7 +134,7 @@ impl Model {
         let mut runner = self.runner.lock().await;
         let width = match &*runner {
             Runner::Encoder(encoder) => encoder.spec.hidden,
-            Runner::Decoder { network, .. } => network.spec.hidden,
+            Runner::Decoder(decoder) => decoder.network.spec.hidden,
         };
         if let Some(dimensions) = params.dimensions.filter(|&dimensions| dimensions != width) {
             bail!(InvalidRequest, "dimensions is {dimensions}; the model's vectors have {width}");
@@ -150,7 +150,10 @@ impl Model {
             };
             let vector = match &mut *runner {
                 Runner::Encoder(encoder) => encoder.embed(ids, cancel).await,
-                Runner::Decoder { network, cache } => embed(network, cache, ids, cancel).await,
+                Runner::Decoder(decoder) => {
+                    decoder.ensure(cancel).await?;
+                    embed(&mut decoder.network, &mut decoder.cache, ids, cancel).await
+                }
             };
             vectors.push(vector.map_err(named)?);
         }

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use js_sys::{Function, Uint8Array};
 use wasm_bindgen::prelude::*;
-use web_sys::{AbortSignal, Blob};
+use web_sys::{AbortController, AbortSignal, Blob};
 
 use super::call;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Phase, Progress};
+use crate::recovery::Origin;
 use crate::request::{CacheChoice, LoadOptions};
-use crate::source::{BlobSource, HttpOptions, HttpSource, Keep, Source, sleep};
+use crate::source::{BlobSource, HttpOptions, HttpSource, Keep, LocalFuture, Source, sleep};
 
 /// Progress is told at least this often.
 const TICK: Duration = Duration::from_millis(200);
@@ -30,11 +31,15 @@ pub(super) struct Openings<'a> {
 }
 
 impl Openings<'_> {
-    /// Opens URLs, blobs or byte arrays, one per file.
+    /// Opens URLs, blobs or byte arrays, one per file. On the heap, as its callers would each have a copy of the code.
     ///
     /// # Errors
     /// `invalid_request`, and what [`HttpSource::open`] fails with.
-    pub async fn open(&self, parts: Vec<JsValue>) -> Result<Vec<Box<dyn Source>>> {
+    pub fn open(&self, parts: Vec<JsValue>) -> LocalFuture<'_, Result<Vec<Box<dyn Source>>>> {
+        Box::pin(self.open_each(parts))
+    }
+
+    async fn open_each(&self, parts: Vec<JsValue>) -> Result<Vec<Box<dyn Source>>> {
         let keep = match self.options.cache {
             Some(CacheChoice::None) => Keep::Nothing,
             _ if self.writes => Keep::Store { evict: self.options.evict == Some(true) },
@@ -55,6 +60,19 @@ impl Openings<'_> {
         }
         Ok(sources)
     }
+}
+
+/// Opens the same files again, which nobody aborts or watches. A `Blob`'s bytes lie with the browser: to keep one takes no
+/// memory here.
+pub(super) fn reopening(parts: Vec<JsValue>, options: LoadOptions) -> Origin {
+    Box::new(move || {
+        let (parts, options) = (parts.clone(), options.clone());
+        Box::pin(async move {
+            let signal = AbortController::new().map_err(|_| Error::aborted())?.signal();
+            let meter = Meter::new(None);
+            Openings { signal: &signal, options: &options, writes: true, meter: &meter }.open(parts).await
+        })
+    })
 }
 
 async fn open(part: JsValue, http: &HttpOptions) -> Result<Box<dyn Source>> {

@@ -145,6 +145,20 @@ function answerFault(path, response) {
   }
 }
 
+/**
+ * In a page: from now on a worker runs `code` before the package's own begins.
+ * @param {string} code
+ */
+export function beforeWorkers(code) {
+  const OriginalWorker = window.Worker;
+  window.Worker = class extends OriginalWorker {
+    constructor(script, options) {
+      const module = (text) => JSON.stringify(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+      super(JSON.parse(module(`import ${module(code)}; import ${JSON.stringify(String(script))};`)), options);
+    }
+  };
+}
+
 /** Fails unless `outcome` (from the page's `outcome`) is a TabmindError with this code whose message fits. */
 export function assertError(outcome, code, message = /./u) {
   assert.ok(outcome.error, `expected ${code}, but the call succeeded with ${JSON.stringify(outcome.value)?.slice(0, 200)}`);

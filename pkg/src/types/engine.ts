@@ -11,6 +11,9 @@ import type {
   EmbeddingResponse,
   Tool,
 } from "./chat.js";
+import type { EngineStats } from "./stats.js";
+
+export type { EngineStats };
 
 /**
  * Where a model comes from: a URL (relative ones are resolved against the page), `"hf:owner/repo/file.gguf"`,
@@ -33,6 +36,11 @@ export interface LoadOptions {
    * `webgpu_unavailable` where the browser has no WebGPU.
    */
   backend?: "auto" | "webgpu" | "cpu";
+  /**
+   * Whether the CPU goes on where a lost GPU cannot be had again, or is lost twice within a minute. Default: true. With
+   * false such a call fails with `device_lost`, or what else the GPU fails with, and the next one tries the GPU again.
+   */
+  fallback?: boolean;
   /** Which wasm build of the CPU engine runs; for tests and measurements. `"auto"` (default) takes what the browser can do. */
   build?: "auto" | "simd" | "relaxed";
   /** Tokens of KV cache; default: the model's, at most 4096, and as many as fit into memory. */
@@ -136,25 +144,6 @@ export interface EngineInfo {
   /** What you should know of, in sentences: why the model is not kept for next time, or that it has changed. */
   notes: string[];
   hasChatTemplate: boolean;
-}
-
-/** Counters of the engine; which ones there are depends on the backend. */
-export interface EngineStats {
-  /** Bytes of wasm memory, which never shrinks while the engine is open. */
-  heapBytes: number;
-  /** Bytes of GPU memory that the engine asked for: 0 on the CPU; null while a call runs. */
-  gpuBytes: number | null;
-  /** Kernels that the last token or piece of a prompt took on the GPU; null on the CPU, and while a call runs, like the next three. */
-  gpuDispatches: number | null;
-  /** Buffers, bind groups and pipelines that were made for it. */
-  gpuObjectsCreated: number | null;
-  /** Bytes written to the GPU for it. */
-  gpuBytesWritten: number | null;
-  /** Bytes read back from the GPU for it. */
-  gpuBytesRead: number | null;
-  /** Tokens of all conversations that are held, so that a call that begins alike need not compute them again; null while one runs. */
-  cachedTokens: number | null;
-  [counter: string]: number | null;
 }
 
 /** A request that the package made: the model's, and those for its own worker and wasm. */

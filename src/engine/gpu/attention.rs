@@ -32,8 +32,7 @@ impl Programmer<'_> {
             op.key_dim,
             op.value_dim.div_ceil(LANES)
         );
-        let sources =
-            [constants.as_str(), include_str!("wgsl/activation.wgsl"), include_str!("wgsl/attention.wgsl")];
+        let sources = [constants.as_str(), wgsl!("activation"), wgsl!("attention")];
         let kernel =
             Kernel { label: "attention", sources: &sources, x: op.heads, grid: Grid::Tokens(1), params };
         self.push(kernel, Some(State::Cache(op.cache)))
@@ -67,11 +66,7 @@ impl Programmer<'_> {
             .u(rope.map_or(0, |(_, pairs)| pairs))
             .f(op.rope.map_or(1.0, |index| self.vectors.rope_scale(index)));
         let constant = format!("const MAX_HEAD: u32 = {}u;", op.key_dim.max(op.value_dim));
-        let sources = [
-            constant.as_str(),
-            include_str!("wgsl/reduce.wgsl"),
-            include_str!("wgsl/attention_prepare.wgsl"),
-        ];
+        let sources = [constant.as_str(), wgsl!("reduce"), wgsl!("attention_prepare")];
         // Where another layer's cache is read, only queries are prepared.
         let x = op.heads + if op.kv.is_some() { 2 * op.kv_heads } else { 0 };
         let kernel =

@@ -25,13 +25,11 @@ struct Variant {
 }
 
 /// Weights are read once per token.
-const ONE: Variant =
-    Variant { when: (1, usize::MAX), rows: 8, tokens: 1, kernel: include_str!("wgsl/linear.wgsl") };
+const ONE: Variant = Variant { when: (1, usize::MAX), rows: 8, tokens: 1, kernel: wgsl!("linear") };
 /// Weights are read once, and every weight meets all tokens in registers.
 const FEW: Variant = Variant { when: (2, 8), tokens: 8, ..ONE };
 /// Tiles of weights and tokens meet in workgroup memory.
-const MANY: Variant =
-    Variant { when: (9, usize::MAX), rows: 64, tokens: 32, kernel: include_str!("wgsl/linear_tiled.wgsl") };
+const MANY: Variant = Variant { when: (9, usize::MAX), rows: 64, tokens: 32, kernel: wgsl!("linear_tiled") };
 
 /// Numbers of activations in `wgsl/activation.wgsl`.
 const fn number(activation: Activation) -> usize {
@@ -94,7 +92,7 @@ impl Programmer<'_> {
                 .u(index * store.segment_rows)
                 .u(segment.rows)
                 .f(op.scale);
-            let sources = [prelude.as_str(), include_str!("wgsl/embed.wgsl")];
+            let sources = [prelude.as_str(), wgsl!("embed")];
             let kernel = Kernel { label: "embed", sources: &sources, x: 1, grid: Grid::Tokens(1), params };
             self.push_weights(kernel, segment, ALWAYS)?;
         }
@@ -204,7 +202,7 @@ impl Programmer<'_> {
         let params =
             Words::default().u(out.at).u(routes.at).place(self.arena.place(op.y)).u(op.x.width).f(op.scale);
         let used = format!("const USED: u32 = {}u;", op.used);
-        let sources = [used.as_str(), include_str!("wgsl/experts_sum.wgsl")];
+        let sources = [used.as_str(), wgsl!("experts_sum")];
         let x = op.x.width.div_ceil(64);
         self.push(Kernel { label: "experts_sum", sources: &sources, x, grid: Grid::Tokens(1), params }, None)
     }
@@ -221,11 +219,7 @@ impl Programmer<'_> {
             op.renormalise,
             op.used
         );
-        let sources = [
-            constants.as_str(),
-            include_str!("wgsl/activation.wgsl"),
-            include_str!("wgsl/experts_route.wgsl"),
-        ];
+        let sources = [constants.as_str(), wgsl!("activation"), wgsl!("experts_route")];
         self.push(
             Kernel { label: "experts_route", sources: &sources, x: 1, grid: Grid::Tokens(1), params },
             None,
@@ -267,13 +261,8 @@ impl Programmer<'_> {
             !product.columns.is_multiple_of(BLOCK)
         );
         let prelude = store.planes.prelude();
-        let sources = [
-            constants.as_str(),
-            include_str!("wgsl/activation.wgsl"),
-            prelude.as_str(),
-            include_str!("wgsl/product.wgsl"),
-            variant.kernel,
-        ];
+        let sources =
+            [constants.as_str(), wgsl!("activation"), prelude.as_str(), wgsl!("product"), variant.kernel];
         let grid = match (product.finish, used) {
             (Finish::Logits(..), _) => Grid::Wanted(variant.tokens),
             (_, 0) => Grid::Tokens(variant.tokens),

@@ -76,17 +76,17 @@ impl Planes {
     /// The source of the prelude that reads these planes.
     pub fn prelude(self) -> String {
         match self {
-            Planes::F32 => include_str!("wgsl/weights_f32.wgsl").into(),
+            Planes::F32 => wgsl!("weights_f32").into(),
             Planes::Halves { brain } => {
-                format!("const BRAIN: bool = {brain};\n{}", include_str!("wgsl/weights_halves.wgsl"))
+                format!("const BRAIN: bool = {brain};\n{}", wgsl!("weights_halves"))
             }
             Planes::Nibbles { groups, has_min, zero } => format!(
                 "const GROUPS: u32 = {groups}u;\nconst HAS_MIN: bool = {has_min};\nconst ZERO: f32 = {zero}.0;\n{}",
-                include_str!("wgsl/weights_nibbles.wgsl")
+                wgsl!("weights_nibbles")
             ),
             Planes::Bytes { groups, has_min } => format!(
                 "const GROUPS: u32 = {groups}u;\nconst HAS_MIN: bool = {has_min};\n{}",
-                include_str!("wgsl/weights_bytes.wgsl")
+                wgsl!("weights_bytes")
             ),
         }
     }

@@ -189,11 +189,10 @@ impl<'a> Programmer<'a> {
         Ok(())
     }
 
-    /// Appends the choice of the likeliest of `vocab` tokens.
-    pub fn argmax(&mut self, vocab: usize) -> Result<()> {
+    /// Appends a kernel that chooses one of `vocab` tokens.
+    pub fn choice(&mut self, label: &str, source: &str, vocab: usize) -> Result<()> {
         let params = Words::default().u(self.arena.logits.at).u(vocab).u(self.arena.chosen.at);
-        let sources = [include_str!("wgsl/argmax.wgsl")];
-        self.push(Kernel { label: "argmax", sources: &sources, x: 1, grid: Grid::Once, params }, None)
+        self.push(Kernel { label, sources: &[source], x: 1, grid: Grid::Once, params }, None)
     }
 
     /// Appends a norm of `group` columns each, of `width` columns.
@@ -214,7 +213,7 @@ impl<'a> Programmer<'a> {
             .option(self.vector(norm.bias))
             .u(add.is_some().into())
             .f(add.unwrap_or(0.0));
-        let sources = [include_str!("wgsl/reduce.wgsl"), include_str!("wgsl/norm.wgsl")];
+        let sources = [wgsl!("reduce"), wgsl!("norm")];
         self.push(
             Kernel { label: "norm", sources: &sources, x: width / group, grid: Grid::Tokens(1), params },
             None,

@@ -18,7 +18,7 @@ impl Programmer<'_> {
             .u(op.y.width)
             .u(self.vectors.offset(op.kernel));
         let constant = format!("const TAPS: u32 = {}u;", op.taps);
-        let sources = [constant.as_str(), include_str!("wgsl/short_conv.wgsl")];
+        let sources = [constant.as_str(), wgsl!("short_conv")];
         let x = op.y.width.div_ceil(LANES);
         let kernel = Kernel { label: "short_conv", sources: &sources, x, grid: Grid::Once, params };
         self.push(kernel, Some(State::Recurrent(op.state)))
@@ -28,18 +28,18 @@ impl Programmer<'_> {
     pub fn scale(&mut self, op: &Scale) -> Result<()> {
         let params =
             Words::default().place(self.arena.place(op.x)).u(op.x.width).u(self.vectors.offset(op.by));
-        let sources = [include_str!("wgsl/scale.wgsl")];
+        let sources = [wgsl!("scale")];
         let x = op.x.width.div_ceil(LANES);
         self.push(Kernel { label: "scale", sources: &sources, x, grid: Grid::Tokens(1), params }, None)
     }
 
     /// Qwen 3.5's convolution and recurrence.
     pub fn delta_net(&mut self, op: &DeltaNet) -> Result<()> {
-        let activation = include_str!("wgsl/activation.wgsl");
+        let activation = wgsl!("activation");
         let qkv = self.arena.place(op.qkv);
         let params = Words::default().place(qkv).u(op.qkv.width).u(self.vectors.offset(op.kernel));
         let constant = format!("const TAPS: u32 = {}u;", op.taps);
-        let sources = [constant.as_str(), activation, include_str!("wgsl/delta_conv.wgsl")];
+        let sources = [constant.as_str(), activation, wgsl!("delta_conv")];
         let x = op.qkv.width.div_ceil(LANES);
         let kernel = Kernel { label: "delta_conv", sources: &sources, x, grid: Grid::Once, params };
         self.push(kernel, Some(State::Recurrent(op.conv_state)))?;
@@ -59,12 +59,7 @@ impl Programmer<'_> {
             .f(op.norm.eps);
         let constants =
             format!("const KEY_DIM: u32 = {}u;\nconst VALUE_DIM: u32 = {}u;", op.key_dim, op.value_dim);
-        let sources = [
-            constants.as_str(),
-            activation,
-            include_str!("wgsl/reduce.wgsl"),
-            include_str!("wgsl/delta_net.wgsl"),
-        ];
+        let sources = [constants.as_str(), activation, wgsl!("reduce"), wgsl!("delta_net")];
         let x = op.value_heads;
         let kernel = Kernel { label: "delta_net", sources: &sources, x, grid: Grid::Once, params };
         self.push(kernel, Some(State::Recurrent(op.state)))

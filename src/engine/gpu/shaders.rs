@@ -30,7 +30,7 @@ pub struct Shaders {
     pipelines: Vec<wgpu::ComputePipeline>,
 }
 
-const RUN: &str = include_str!("wgsl/run.wgsl");
+const RUN: &str = wgsl!("run");
 
 fn group_layout(device: &wgpu::Device, types: &[wgpu::BufferBindingType]) -> wgpu::BindGroupLayout {
     let entry = |(binding, &ty)| wgpu::BindGroupLayoutEntry {

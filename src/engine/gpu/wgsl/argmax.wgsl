@@ -1,4 +1,4 @@
-// The id of the largest logit, the first of equals; twin: `argmax` in sampler.rs. One workgroup.
+// The id of the largest logit, the first of equals; twin: `argmax` in argmax.rs. One workgroup.
 //
 // An infinity or a NaN among the logits gives -1. It is told by its bits: compilers may assume that no float is one.
 

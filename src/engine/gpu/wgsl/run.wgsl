@@ -7,7 +7,12 @@ struct Run {
     position: u32,
     // First token whose logits are wanted.
     first_logits: u32,
-    _reserved: u32,
+    // How a token is drawn; read where one is.
+    top_k: u32,
+    temperature: f32,
+    min_p: f32,
+    top_p: f32,
+    fraction: f32,
 }
 
 // A vector or view that is absent.
