@@ -12,7 +12,7 @@ import { assembleExtension } from "./extension.mjs";
 import { inRepository } from "./site.mjs";
 
 const THEMES = /** @type {const} */ (["light", "dark"]);
-const MESSAGE = "Hi, the printer on floor 3 is jammed again and I need it by Friday. Ana Torres";
+const MESSAGE = "Hi, the printer on the third floor is jammed again and I need it by Friday. Ana Torres";
 
 const { values: options } = parseArgs({ options: { out: { type: "string", default: inRepository("docs/screenshots") } } });
 const scratch = mkdtempSync(join(tmpdir(), "tabmind-pictures-"));
