@@ -1,6 +1,6 @@
 //! Who executes a recording.
 //!
-//! - [`NaiveEngine`]: the kernels' naive twins on dequantised f32 weights, the oracle of the others.
+//! - [`NaiveEngine`]: the kernels' naive twins on dequantised f32 weights, the oracle of the others; not in a browser.
 //! - [`CpuEngine`]: repacked weights, integer dot products, SIMD.
 //! - [`GpuEngine`]: WebGPU kernels, in a browser or on Vulkan.
 //!
@@ -8,6 +8,7 @@
 
 mod cpu;
 mod gpu;
+#[cfg_attr(target_arch = "wasm32", path = "engine/naive_absent.rs")]
 mod naive;
 
 #[cfg(target_arch = "wasm32")]
