@@ -106,15 +106,20 @@ pub trait Engine: WeightSink {
     async fn run(&mut self, batch: Batch<'_>) -> Result<()>;
 
     /// Runs a batch of which the last token's logits alone are wanted, and chooses the token to follow it; none if a logit
-    /// is no finite number. An engine need not give out logits for that.
+    /// is no finite number. An engine need not give out logits for that. `scratch` is overwritten.
     ///
     /// # Errors
     /// What the engine's device fails with.
-    async fn run_to_pick(&mut self, batch: Batch<'_>, pick: Pick) -> Result<Option<u32>> {
+    async fn run_to_pick(
+        &mut self,
+        batch: Batch<'_>,
+        pick: Pick,
+        scratch: &mut Vec<f32>,
+    ) -> Result<Option<u32>> {
         self.run(batch).await?;
         let logits = self.logits();
         let is_finite = logits.iter().all(|logit| logit.is_finite());
-        Ok(is_finite.then(|| pick.id(logits, &mut Vec::new())))
+        Ok(is_finite.then(|| pick.id(logits, scratch)))
     }
 
     /// Logits of the last run.
@@ -214,8 +219,13 @@ impl Engine for AnyEngine {
         each!(self, engine => engine.run(batch).await)
     }
 
-    async fn run_to_pick(&mut self, batch: Batch<'_>, pick: Pick) -> Result<Option<u32>> {
-        each!(self, engine => engine.run_to_pick(batch, pick).await)
+    async fn run_to_pick(
+        &mut self,
+        batch: Batch<'_>,
+        pick: Pick,
+        scratch: &mut Vec<f32>,
+    ) -> Result<Option<u32>> {
+        each!(self, engine => engine.run_to_pick(batch, pick, scratch).await)
     }
 
     fn logits(&mut self) -> &mut [f32] {

@@ -51,6 +51,8 @@ pub struct Network {
     engine: AnyEngine,
     readout: Readout,
     can_rewind: bool,
+    /// Of the choice of tokens, which allocates nothing after the first.
+    scratch: Vec<f32>,
 }
 
 /// How much memory conversations may take that wait while another one is going on.
@@ -212,7 +214,7 @@ impl Network {
         let mut listener = readout.listening(&mut engine);
         let mut sink = Quantizer::new(&mut listener, gguf, &plan);
         weights::stream(gguf, parts, &plan, &mut sink, cancel, on_bytes).await?;
-        Ok(Self { spec, context_length, parking, engine, readout, can_rewind })
+        Ok(Self { spec, context_length, parking, engine, readout, can_rewind, scratch: Vec::new() })
     }
 
     /// Caches for a sequence of at most `tokens` tokens.
@@ -298,7 +300,7 @@ impl Network {
         self.check(tokens, position)?;
         let first_logits = tokens.len().saturating_sub(1);
         let batch = Batch { sequence, tokens, position, first_logits };
-        self.engine.run_to_pick(batch, pick).await?.ok_or_else(|| numeric_error(position))
+        self.engine.run_to_pick(batch, pick, &mut self.scratch).await?.ok_or_else(|| numeric_error(position))
     }
 
     /// That `tokens` can be run at `position`.

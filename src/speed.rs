@@ -106,7 +106,7 @@ impl Sample {
             while round.elapsed() < ROUND {
                 let position = positions.next().unwrap_or(0);
                 let batch = Batch { sequence, tokens: &[0], position, first_logits: 0 };
-                engine.run_to_pick(batch, Pick::Likeliest).await?;
+                engine.run_to_pick(batch, Pick::Likeliest, &mut Vec::new()).await?;
                 tokens += 1.0;
             }
             let rate = tokens / round.elapsed().as_secs_f64();

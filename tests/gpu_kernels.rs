@@ -145,7 +145,7 @@ impl Case {
     fn pick(&self, mut engine: impl Engine, pick: Pick) -> Option<u32> {
         let sequence = self.fill(&mut engine);
         let batch = Batch { sequence, tokens: &[1, 2, 3], position: 0, first_logits: 2 };
-        block_on(engine.run_to_pick(batch, pick)).unwrap()
+        block_on(engine.run_to_pick(batch, pick, &mut Vec::new())).unwrap()
     }
 
     fn engine(&self, mut engine: impl Engine, batches: &[Vec<u32>]) -> Vec<f32> {
@@ -452,7 +452,8 @@ fn a_drawn_token() {
         for ((top_k, min_p, top_p), temperature, fraction) in draws {
             let draw = Draw { temperature, top_k, min_p, top_p, fraction };
             let batch = Batch { sequence, tokens: &[1, 2, 3], position: 0, first_logits: 2 };
-            let found = block_on(gpu.run_to_pick(batch, Pick::Drawn(draw))).unwrap().unwrap();
+            let found =
+                block_on(gpu.run_to_pick(batch, Pick::Drawn(draw), &mut Vec::new())).unwrap().unwrap();
             let is_allowed = [0.0, -CLOSE, CLOSE].into_iter().any(|off| {
                 let top_p = if top_p < 1.0 { top_p + off } else { top_p };
                 let id = |off| Draw { top_p, fraction: fraction + off, ..draw }.id(&logits, &mut Vec::new());

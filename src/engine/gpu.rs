@@ -349,7 +349,12 @@ impl Engine for GpuEngine {
         self.run_to(End::Logits, batch).await
     }
 
-    async fn run_to_pick(&mut self, batch: Batch<'_>, pick: Pick) -> Result<Option<u32>> {
+    async fn run_to_pick(
+        &mut self,
+        batch: Batch<'_>,
+        pick: Pick,
+        _scratch: &mut Vec<f32>,
+    ) -> Result<Option<u32>> {
         self.run_to(End::Chosen(pick), batch).await?;
         #[allow(
             clippy::cast_possible_truncation,

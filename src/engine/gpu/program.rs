@@ -192,7 +192,8 @@ impl<'a> Programmer<'a> {
     /// Appends a kernel that chooses one of `vocab` tokens.
     pub fn choice(&mut self, label: &str, source: &str, vocab: usize) -> Result<()> {
         let params = Words::default().u(self.arena.logits.at).u(vocab).u(self.arena.chosen.at);
-        self.push(Kernel { label, sources: &[source], x: 1, grid: Grid::Once, params }, None)
+        let sources = [wgsl!("choice"), source];
+        self.push(Kernel { label, sources: &sources, x: 1, grid: Grid::Once, params }, None)
     }
 
     /// Appends a norm of `group` columns each, of `width` columns.

@@ -2,17 +2,6 @@
 //
 // An infinity or a NaN among the logits gives -1. It is told by its bits: compilers may assume that no float is one.
 
-struct Params {
-    // `[vocab]` in `acts`: the logits of the last token.
-    logits: u32,
-    vocab: u32,
-    // `[1]` in `acts`: the id, as a float.
-    chosen: u32,
-}
-
-@group(1) @binding(0) var<uniform> params: Params;
-
-const LANES: u32 = 256u;
 const EXPONENT: u32 = 0x7f800000u;
 
 var<workgroup> values: array<f32, LANES>;

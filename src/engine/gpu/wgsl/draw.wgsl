@@ -1,19 +1,9 @@
 // A token drawn from what top-k, min-p and top-p leave; twin: `Draw` in draw.rs. One workgroup, after argmax.wgsl.
 //
 // Thresholds are logits, as integers in the same order. The highest one above which there is enough is found bit by bit,
-// which takes 32 sums over the vocabulary and neither sorts nor stores anything.
+// which takes 32 sums over the vocabulary and neither sorts nor stores anything. `chosen` is the likeliest token before, and
+// the drawn one afterwards; -1 is left alone.
 
-struct Params {
-    // `[vocab]` in `acts`: the logits of the last token.
-    logits: u32,
-    vocab: u32,
-    // `[1]` in `acts`: the id of the likeliest, as a float, which becomes the drawn one; -1 is left alone.
-    chosen: u32,
-}
-
-@group(1) @binding(0) var<uniform> params: Params;
-
-const LANES: u32 = 256u;
 const SIGN: u32 = 0x80000000u;
 const SMALLEST: f32 = 1.17549435e-38;
 
