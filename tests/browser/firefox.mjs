@@ -1,11 +1,26 @@
 // A headless Firefox over WebDriver BiDi: as much of it as one page needs.
 import { spawn } from "node:child_process";
-import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { WebSocket } from "ws";
 
 const names = ["firefox-esr", "firefox"];
+
+/** Nothing opens by itself, in the tab under test or beside it, and nothing is asked of the network. */
+const preferences = {
+  "app.normandy.enabled": false,
+  "browser.aboutwelcome.enabled": false,
+  "browser.startup.homepage_override.mstone": "ignore",
+  "browser.startup.page": 0,
+  "datareporting.policy.dataSubmissionEnabled": false,
+  "network.captive-portal-service.enabled": false,
+  "network.connectivity-service.enabled": false,
+  "termsofuse.bypassNotification": true,
+};
+
+/** How long one command may take: a slow machine's first page does, one that hangs is told by its name. */
+const COMMAND_MS = 100_000;
 
 /** The executable's path, or undefined. `FIREFOX` wins. */
 export function findFirefox() {
@@ -30,6 +45,8 @@ function isExecutable(path) {
  */
 export async function launchFirefox() {
   const profile = mkdtempSync(join(tmpdir(), "tabmind-firefox-"));
+  const lines = Object.entries(preferences).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`);
+  writeFileSync(join(profile, "user.js"), lines.join(""));
   const firefox = spawn(findFirefox(), ["--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0"], { stdio: ["ignore", "ignore", "pipe"] });
   const gone = new Promise((resolve) => firefox.once("exit", resolve));
   const close = async () => {
@@ -40,13 +57,17 @@ export async function launchFirefox() {
   try {
     const send = await connect(await listeningAt(firefox.stderr));
     await send("session.new", { capabilities: {} });
-    const { contexts } = await send("browsingContext.getTree", {});
-    const { context } = contexts[0];
     const evaluate = async (url, expression) => {
-      await send("browsingContext.navigate", { context, url, wait: "complete" });
-      const { result, exceptionDetails } = await send("script.evaluate", { expression, target: { context }, awaitPromise: true });
-      if (exceptionDetails) throw new Error(exceptionDetails.text);
-      return result.value;
+      // A tab of its own: the first one may still be on its way to a page of Firefox's own, which ends a navigation.
+      const { context } = await send("browsingContext.create", { type: "tab" });
+      try {
+        await send("browsingContext.navigate", { context, url, wait: "complete" });
+        const { result, exceptionDetails } = await send("script.evaluate", { expression, target: { context }, awaitPromise: true });
+        if (exceptionDetails) throw new Error(exceptionDetails.text);
+        return result.value;
+      } finally {
+        await send("browsingContext.close", { context });
+      }
     };
     return { evaluate, close };
   } catch (error) {
@@ -88,7 +109,12 @@ async function connect(address) {
   return (method, params) =>
     new Promise((resolve, reject) => {
       lastId += 1;
-      waiting.set(lastId, { resolve, reject });
+      const clock = setTimeout(() => reject(new Error(`${method} has no answer after ${COMMAND_MS} ms`)), COMMAND_MS);
+      const answered = (settle) => (value) => {
+        clearTimeout(clock);
+        settle(value);
+      };
+      waiting.set(lastId, { resolve: answered(resolve), reject: answered(reject) });
       socket.send(JSON.stringify({ id: lastId, method, params }));
     });
 }

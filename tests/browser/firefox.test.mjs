@@ -29,7 +29,7 @@ for (const isolated of [true, false]) {
 async function check(isolated) {
   const site = await serve({ folders: { "/pkg/": dist }, pages: { "/": "<!doctype html><title>Firefox</title>" }, isolated });
   const seen = JSON.parse(await firefox.evaluate(site.url, work).finally(() => site.close()));
-  assert.equal(JSON.parse(seen.text).category, "printing");
-  assert.equal(seen.isolated, isolated);
-  assert.equal(seen.threads > 1, isolated && seen.processors > 1);
+  const { category } = JSON.parse(seen.text);
+  const expected = { category: "printing", isolated, threads: isolated && seen.processors > 1 };
+  assert.deepEqual({ category, isolated: seen.isolated, threads: seen.threads > 1 }, expected, JSON.stringify(seen));
 }
