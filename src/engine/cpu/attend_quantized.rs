@@ -82,14 +82,16 @@ impl Scratch {
     }
 }
 
-/// Queries of one key-value head: `sharing` heads of each of some tokens.
+/// Queries of one key-value head: of some of the heads that share it, of each of some tokens.
 pub struct Queries<'a> {
     /// Position of the first token.
     pub position: usize,
     /// Key-value head.
     pub head: usize,
-    /// Per token, the queries of the heads that share it, `[sharing, key_dim]`.
+    /// Per token `[sharing, key_dim]`.
     pub tokens: &'a [&'a [f32]],
+    /// Heads of a token.
+    pub sharing: usize,
 }
 
 /// Attends; `outputs[t]` becomes token t's `[sharing, value_dim]`.
@@ -100,7 +102,7 @@ pub fn attend(
     scratch: &mut Scratch,
     outputs: &mut [&mut [f32]],
 ) {
-    let sharing = op.heads / op.kv_heads;
+    let sharing = queries.sharing;
     let count = queries.tokens.len() * sharing;
     let last = queries.position + queries.tokens.len() - 1;
     // Whole blocks of positions, from the one that holds the first visible one.

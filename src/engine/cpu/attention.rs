@@ -1,5 +1,7 @@
 //! Attention: prepared queries, keys and values written to the cache, then one pass over the visible positions per head.
 
+use std::ops::Range;
+
 use super::attend_quantized;
 use super::kv_cache::KvCache;
 use super::linear::{each_token, normalise};
@@ -51,6 +53,44 @@ impl RopeAngles {
 /// Tokens of a piece over a quantised cache.
 const TOKENS: usize = 8;
 
+/// How attention over a quantised cache is divided.
+struct Pieces {
+    tokens: usize,
+    kv_heads: usize,
+    sharing: usize,
+    /// Parts of the heads that share a key-value head: one, except where the threads could not have as much each.
+    parts: usize,
+}
+
+/// Some heads that share a key-value head, of a few tokens.
+struct Piece {
+    tokens: Range<usize>,
+    head: usize,
+    heads: Range<usize>,
+}
+
+impl Pieces {
+    fn of(tokens: usize, op: &Attention, threads: usize) -> Self {
+        let sharing = op.heads / op.kv_heads;
+        let whole = tokens.div_ceil(TOKENS) * op.kv_heads;
+        let parts = if whole < 4 * threads && !whole.is_multiple_of(threads) { sharing.min(2) } else { 1 };
+        Self { tokens, kv_heads: op.kv_heads, sharing, parts }
+    }
+
+    fn count(&self) -> usize {
+        self.parts * self.tokens.div_ceil(TOKENS) * self.kv_heads
+    }
+
+    /// The larger parts come first.
+    fn get(&self, piece: usize) -> Piece {
+        let whole = self.count() / self.parts;
+        let (part, piece) = (piece / whole, piece % whole);
+        let (first, head) = (piece / self.kv_heads * TOKENS, piece % self.kv_heads);
+        let bound = |part: usize| head * self.sharing + (self.sharing * part).div_ceil(self.parts);
+        Piece { tokens: first..self.tokens.min(first + TOKENS), head, heads: bound(part)..bound(part + 1) }
+    }
+}
+
 /// Runs attention; what it needs for that is kept from one run to the next.
 #[derive(Default)]
 pub struct Attender {
@@ -101,36 +141,41 @@ impl Attender {
         let width = m.widths[op.y.buf.0];
         let (out, scratch) = (Parts::of(&mut y), Parts::of(&mut self.scratch));
         let sharing = op.heads / op.kv_heads;
-        let query = |t: usize, head: usize| {
-            &self.queries[(t * op.heads + head * sharing) * op.key_dim..][..sharing * op.key_dim]
+        let query = |t: usize, heads: Range<usize>| {
+            &self.queries[(t * op.heads + heads.start) * op.key_dim..][..heads.len() * op.key_dim]
         };
-        let output = |t: usize, head: usize| {
-            let len = sharing * op.value_dim;
+        let output = |t: usize, heads: Range<usize>| {
+            let start = t * width + op.y.offset + heads.start * op.value_dim;
             // SAFETY: a token's head is in one piece only.
-            unsafe { out.get(t * width + op.y.offset + head * len, len) }
+            unsafe { out.get(start, heads.len() * op.value_dim) }
         };
         match &*cache {
             KvCache::Plain(cache) => team.split(tokens * op.kv_heads, &|piece, thread| {
                 let (t, head) = (piece / op.kv_heads, piece % op.kv_heads);
                 // SAFETY: a thread has its own scratch.
                 let scratch = unsafe { &mut scratch.get(thread, 1)[0] };
-                attend(op, cache, m.position + t, head, query(t, head), &mut scratch.scores, output(t, head));
+                let heads = head * sharing..(head + 1) * sharing;
+                let (query, y) = (query(t, heads.clone()), output(t, heads));
+                attend(op, cache, m.position + t, head, query, &mut scratch.scores, y);
             }),
             KvCache::Quantized(cache) => {
-                team.split(tokens.div_ceil(TOKENS) * op.kv_heads, &|piece, thread| {
-                    let (first, head) = (piece / op.kv_heads * TOKENS, piece % op.kv_heads);
-                    let count = TOKENS.min(tokens - first);
+                let pieces = Pieces::of(tokens, op, team.size());
+                team.split(pieces.count(), &|piece, thread| {
+                    let Piece { tokens: here, head, heads } = pieces.get(piece);
+                    let (first, count, sharing) = (here.start, here.len(), heads.len());
                     let rows: [&[f32]; TOKENS] =
-                        std::array::from_fn(|t| query(first + t.min(count - 1), head));
+                        std::array::from_fn(|t| query(first + t.min(count - 1), heads.clone()));
                     let queries = attend_quantized::Queries {
                         position: m.position + first,
                         head,
                         tokens: &rows[..count],
+                        sharing,
                     };
                     // SAFETY: a thread has its own scratch.
                     let scratch = unsafe { &mut scratch.get(thread, 1)[0] };
-                    let mut outputs: [&mut [f32]; TOKENS] =
-                        std::array::from_fn(|t| if t < count { output(first + t, head) } else { &mut [] });
+                    let mut outputs: [&mut [f32]; TOKENS] = std::array::from_fn(|t| {
+                        if t < count { output(first + t, heads.clone()) } else { &mut [] }
+                    });
                     attend_quantized::attend(op, cache, &queries, &mut scratch.quantized, &mut outputs);
                 })
             }

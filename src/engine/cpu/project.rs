@@ -13,10 +13,10 @@ use super::team::{Parts, Team};
 const TILE: usize = 4;
 /// Groups of rows that a single token meets at once, each from a run of its own.
 const STREAMS: usize = 4;
-/// Pieces of a region per thread, at most: enough that nobody waits long for the last one.
-const PIECES_PER_THREAD: usize = 4;
+/// Pieces of a region per thread, at most.
+const MOST_ROUNDS: usize = 8;
 /// Groups of a piece, at least, if every thread has one: enough that its runs are pages apart.
-const GROUPS_PER_PIECE: usize = 8 * STREAMS;
+const GROUPS_PER_PIECE: usize = 4 * STREAMS;
 /// Columns of plain weights that are widened at a time.
 const STRETCH: usize = 256;
 
@@ -77,12 +77,9 @@ pub fn project<'a>(
     out: Results<'_>,
 ) {
     let total: usize = (0..count).map(|i| segment(i).groups().len()).sum();
-    let per_thread = (total / GROUPS_PER_PIECE / team.size()).clamp(1, PIECES_PER_THREAD);
-    let pieces = if team.size() == 1 { 1 } else { (team.size() * per_thread).min(total) };
-    // Pieces begin where the runs of those before come out even.
-    let start =
-        |piece: usize| if piece == pieces { total } else { piece * total / pieces / STREAMS * STREAMS };
-    team.split(pieces, &|piece, _| {
+    let pieces = Pieces::of(total, team.size());
+    let start = |piece| pieces.start(piece);
+    team.split(pieces.count(), &|piece, _| {
         let (mut first, mut offset) = (0, 0);
         for segment in (0..count).map(segment) {
             let groups = segment.groups();
@@ -94,6 +91,47 @@ pub fn project<'a>(
             offset += segment.rows.len();
         }
     });
+}
+
+/// How a region is divided: in rounds, in which every thread has a piece, each smaller than the one before, so that nobody
+/// waits long for the last one and the first ones have long runs.
+struct Pieces {
+    total: usize,
+    threads: usize,
+    rounds: usize,
+}
+
+impl Pieces {
+    fn of(total: usize, threads: usize) -> Self {
+        let room = total / threads / GROUPS_PER_PIECE;
+        let rounds = if threads == 1 {
+            1
+        } else {
+            (1..MOST_ROUNDS).find(|&r| triangle(r + 1) > room).unwrap_or(MOST_ROUNDS)
+        };
+        Self { total, threads, rounds }
+    }
+
+    fn count(&self) -> usize {
+        self.rounds * self.threads
+    }
+
+    /// Where a piece starts: where the runs of those before it come out even.
+    fn start(&self, piece: usize) -> usize {
+        if piece == self.count() {
+            return self.total;
+        }
+        let (round, place) = (piece / self.threads, piece % self.threads);
+        // A piece of the last round is one share, one of the round before two.
+        let left = self.rounds - round;
+        let shares = self.threads * (triangle(self.rounds) - triangle(left)) + place * left;
+        self.total * shares / (self.threads * triangle(self.rounds)) / STREAMS * STREAMS
+    }
+}
+
+/// 1 + 2 + … + n
+fn triangle(n: usize) -> usize {
+    n * (n + 1) / 2
 }
 
 /// The segment's rows in these groups.
