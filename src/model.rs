@@ -53,6 +53,10 @@ pub enum Phase {
     Download,
     /// Bytes are read from the cache and repacked.
     Cache,
+    /// What no tensor needed is read, and the whole file's hash compared or noted.
+    Verify,
+    /// A first token waits for all that the GPU has still to take in and to compile.
+    Compile,
     /// The model can be used.
     Ready,
 }
@@ -151,6 +155,8 @@ impl Model {
         if let Some(spec) = EncoderSpec::read(&gguf)? {
             let mut model =
                 Self::load_encoder(spec, &gguf, tokenizer, &parts, options, cancel, &mut on_bytes).await?;
+            on_progress(Progress { phase, loaded: total, total });
+            on_progress(Progress { phase: Phase::Verify, loaded: total, total });
             model.info.note_files(&hashes, phase == Phase::Cache).await?;
             on_progress(Progress { phase: Phase::Ready, loaded: total, total });
             return Ok(model);
@@ -177,9 +183,14 @@ impl Model {
         {
             info.quantization = format!("{:?}", Target::from(choice));
         }
+        on_progress(Progress { phase, loaded: total, total });
+        on_progress(Progress { phase: Phase::Verify, loaded: total, total });
         info.note_files(&hashes, phase == Phase::Cache).await?;
         let context_length = network.context_length;
-        on_progress(Progress { phase, loaded: total, total });
+        if backend == Backend::Gpu {
+            on_progress(Progress { phase: Phase::Compile, loaded: total, total });
+            network.warm_up().await;
+        }
         on_progress(Progress { phase: Phase::Ready, loaded: total, total });
         let tokenizer = Arc::new(tokenizer);
         Ok(Self {

@@ -217,6 +217,14 @@ impl Network {
         Ok(Self { spec, context_length, parking, engine, readout, can_rewind, scratch: Vec::new() })
     }
 
+    /// Runs a token, so that the first request need not wait for uploads and compilers. What fails here is mended, or told,
+    /// where it fails again.
+    pub async fn warm_up(&mut self) {
+        let Ok(sequence) = self.open(1) else { return };
+        let _ = self.run_to_pick(sequence, &[0], 0, Pick::Likeliest).await;
+        self.close(sequence);
+    }
+
     /// Caches for a sequence of at most `tokens` tokens.
     ///
     /// # Errors

@@ -11,11 +11,10 @@ const PHASES = /** @type {Record<Progress["phase"], { step: number, sentence: st
   download: { step: 0, sentence: "Downloading the model" },
   cache: { step: 0, sentence: "Reading the model from this browser’s storage" },
   verify: { step: 1, sentence: "Checking the bytes" },
-  upload: { step: 2, sentence: "Handing the weights to the engine" },
-  compile: { step: 3, sentence: "Compiling the kernels" },
-  ready: { step: 4, sentence: "Ready" },
+  compile: { step: 2, sentence: "Waiting for the GPU’s compiler" },
+  ready: { step: 3, sentence: "Ready" },
 });
-const STEPS = ["Fetch", "Verify", "Upload", "Compile"];
+const STEPS = ["Fetch", "Verify", "Compile"];
 /** A rate over the last moments, not since the start: it should tell when a connection stalls. */
 const RATE_WINDOW_MS = 3000;
 
@@ -80,9 +79,9 @@ export function createProgress(onCancel) {
     const oldest = samples[0];
     if (!oldest || now - oldest.at < 250) return "";
     const perSecond = ((loaded - oldest.loaded) / (now - oldest.at)) * 1000;
+    if (loaded >= total) return "";
     if (perSecond <= 0) return "waiting";
-    const left = total > loaded ? `, ${format.remaining((total - loaded) / perSecond)} left` : "";
-    return `${format.bytes(perSecond)}/s${left}`;
+    return `${format.bytes(perSecond)}/s, ${format.remaining((total - loaded) / perSecond)} left`;
   }
 
   function hide() {

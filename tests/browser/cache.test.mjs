@@ -221,6 +221,28 @@ test("cache.list, usage, verify and delete", async (t) => {
   assertModel(await load(page, path), false);
 });
 
+test("the browser is asked to keep what is stored, and only where something is", async (t) => {
+  const open = await profile(t);
+  const page = await open();
+  // What it answers is a matter of the user, and of how much a site is used: headless Chromium always refuses.
+  await page.evaluate(() => {
+    window.asked = 0;
+    const { persist } = StorageManager.prototype;
+    StorageManager.prototype.persist = function () {
+      window.asked += 1;
+      return persist.call(this);
+    };
+  });
+  const loadAndCount = async (options) => {
+    assertModel(await load(page, fault("none"), options), false);
+    return page.evaluate(() => window.asked);
+  };
+  assert.equal(await loadAndCount({ cache: "none" }), 0);
+  assert.equal(await loadAndCount({}), 1);
+  const persisted = () => page.evaluate(async () => (await window.tabmind.cache.usage()).persisted);
+  assert.equal(await persisted(), false);
+});
+
 test("an aborted download goes on from where it was", async (t) => {
   const tab = await profile(t);
   const page = await tab();

@@ -25,7 +25,7 @@ const load = (page, urls) =>
 
 /** Holds what was told against the rules; answers the silences between events, in milliseconds, the shortest first. */
 function check(told, phase, total) {
-  assert.deepEqual([...new Set(told.map((progress) => progress.phase))], [phase, "ready"]);
+  assert.deepEqual([...new Set(told.map((progress) => progress.phase))], [phase, "verify", "ready"]);
   assert.deepEqual([...new Set(told.map((progress) => progress.total))], [total], "the total is that of all files, from the beginning");
   const loaded = told.map((progress) => progress.loaded);
   assert.deepEqual(loaded, loaded.toSorted((a, b) => a - b), "never back");

@@ -87,7 +87,7 @@ export interface LoadOptions {
 
 /** How far a load has come, in bytes of the current phase. */
 export interface Progress {
-  phase: "download" | "cache" | "verify" | "upload" | "compile" | "ready";
+  phase: "download" | "cache" | "verify" | "compile" | "ready";
   loaded: number;
   total: number;
 }

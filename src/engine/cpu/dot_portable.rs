@@ -14,10 +14,12 @@ pub type Quant = i8;
 pub struct Weights([u8; 16]);
 
 impl Weights {
-    /// Sixteen bytes of at most seven bits.
+    /// Sixteen columns of six bits: the last four are in the top bits of the others.
     #[inline(always)]
-    pub fn load(lane: &Lane) -> Self {
-        Self(lane.0)
+    pub fn sixes([a, b, c]: &[Lane; 3]) -> [Self; 4] {
+        let last = std::array::from_fn(|i| a.0[i] >> 6 | b.0[i] >> 6 << 2 | c.0[i] >> 6 << 4);
+        let [a, b, c] = [a, b, c].map(|lane| Self(lane.0.map(|byte| byte & 0x3f)));
+        [a, b, c, Self(last)]
     }
 
     /// The low and the high nibbles of sixteen bytes.

@@ -9,7 +9,7 @@
 use core::arch::wasm32::*;
 
 use super::lane::Lane;
-use super::simd::{F4, load, nearest};
+use super::simd::{F4, load, nearest, sixes};
 
 /// Name of the build that these make.
 pub const BUILD: &str = "relaxed";
@@ -22,10 +22,10 @@ pub type Quant = i8;
 pub struct Weights(v128);
 
 impl Weights {
-    /// Sixteen bytes of at most seven bits.
+    /// Sixteen columns of six bits: the last four are in the top bits of the others.
     #[inline(always)]
-    pub fn load(lane: &Lane) -> Self {
-        Self(load(lane))
+    pub fn sixes(lanes: &[Lane; 3]) -> [Self; 4] {
+        sixes(lanes).map(Self)
     }
 
     /// The low and the high nibbles of sixteen bytes.

@@ -3,7 +3,7 @@
 use core::arch::wasm32::*;
 
 use super::lane::Lane;
-use super::simd::{Bytes, F4, Fine, FineSums, load, nearest};
+use super::simd::{Bytes, F4, Fine, FineSums, load, nearest, sixes};
 
 /// Name of the build that these make.
 pub const BUILD: &str = "simd";
@@ -16,10 +16,10 @@ pub type Quant = i16;
 pub struct Weights(Bytes);
 
 impl Weights {
-    /// Sixteen bytes of at most seven bits.
+    /// Sixteen columns of six bits: the last four are in the top bits of the others.
     #[inline(always)]
-    pub fn load(lane: &Lane) -> Self {
-        Self(Bytes::unsigned(load(lane)))
+    pub fn sixes(lanes: &[Lane; 3]) -> [Self; 4] {
+        sixes(lanes).map(|bytes| Self(Bytes::unsigned(bytes)))
     }
 
     /// The low and the high nibbles of sixteen bytes.

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | G | scale of each of the four rows (f32), for each of the block's G groups (1 or 2) |
 //! | G, or none | min of each of the four rows, likewise |
-//! | 4 or 8 | quants: lane j holds columns 4j.. of the four rows, four bytes each; or as nibbles, columns 4j.. low and 16 + 4j.. high |
+//! | 4, 6 or 8 | quants, as [`Packing`] says; a lane holds four bytes of each row |
 //!
 //! One lane of a 4 × i32 accumulator belongs to one row, and nothing is summed across lanes before a block's end.
 
@@ -60,12 +60,52 @@ pub struct ChunkShape {
 /// How quants are stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Packing {
-    /// Four bits, two to a byte.
+    /// Up to four bits: lane j holds columns 4j.. in its low nibbles, 16 + 4j.. in its high ones.
     Nibbles,
-    /// A byte, of which at most six bits are in use.
-    Small,
-    /// A byte.
-    Large,
+    /// Up to six bits: of each 16 columns a lane holds four in its low bits; the last four, whose lane there is not, lie two
+    /// bits each in the top bits of the first three, the lowest in the first.
+    Sixes,
+    /// Lane j holds columns 4j..
+    Bytes,
+}
+
+impl Packing {
+    /// Lanes of quants in a chunk.
+    fn lanes(self) -> usize {
+        match self {
+            Packing::Nibbles => 4,
+            Packing::Sixes => 6,
+            Packing::Bytes => 8,
+        }
+    }
+
+    /// Byte `c` of a row in lane `lane`; `stored` tells the row's quants.
+    fn pack(self, lane: usize, c: usize, stored: impl Fn(usize) -> u8) -> u8 {
+        match self {
+            Packing::Nibbles => stored(4 * lane + c) | stored(16 + 4 * lane + c) << 4,
+            Packing::Sixes => {
+                let (half, i) = (16 * (lane / 3), lane % 3);
+                stored(half + 4 * i + c) | stored(half + 12 + c) >> (2 * i) << 6
+            }
+            Packing::Bytes => stored(4 * lane + c),
+        }
+    }
+
+    /// The quant in column `column`; `byte` tells the row's bytes by lane and place.
+    fn unpack(self, column: usize, byte: impl Fn(usize, usize) -> u8) -> u8 {
+        let c = column % 4;
+        match self {
+            Packing::Nibbles => byte(column % 16 / 4, c) >> (column / 16 * 4) & 0x0f,
+            Packing::Sixes => {
+                let (first, i) = (column / 16 * 3, column % 16 / 4);
+                match i {
+                    3 => (0..3).map(|i| byte(first + i, c) >> 6 << (2 * i)).sum(),
+                    _ => byte(first + i, c) & 0x3f,
+                }
+            }
+            Packing::Bytes => byte(column / 4, c),
+        }
+    }
 }
 
 impl ChunkShape {
@@ -73,8 +113,8 @@ impl ChunkShape {
         let (least, largest) = blocks.range;
         let packing = match largest.abs_diff(least) {
             ..16 => Packing::Nibbles,
-            16..64 => Packing::Small,
-            64.. => Packing::Large,
+            16..64 => Packing::Sixes,
+            64.. => Packing::Bytes,
         };
         let zero = least.unsigned_abs();
         Self { packing, groups: BLOCK / blocks.group_len, has_min: blocks.has_min, zero }
@@ -87,7 +127,7 @@ impl ChunkShape {
 
     /// Lanes of a chunk.
     pub fn lanes(self) -> usize {
-        self.header() + if self.packing == Packing::Nibbles { 4 } else { 8 }
+        self.header() + self.packing.lanes()
     }
 }
 
@@ -178,7 +218,6 @@ impl Quantized {
     /// Writes one row's share of a chunk from part `part` (32 columns) of an unpacked block.
     fn write_chunk_row(&mut self, start: usize, lane: usize, unpacked: &Unpacked, part: usize) {
         let ChunkShape { packing, groups, has_min, zero } = self.shape;
-        let nibbles = packing == Packing::Nibbles;
         let header = self.shape.header();
         let chunk = &mut self.lanes[start..start + self.shape.lanes()];
         for group in 0..groups {
@@ -190,28 +229,20 @@ impl Quantized {
         let stored = |column: usize| zero.wrapping_add_signed(unpacked.q[part * BLOCK + column]);
         for (j, quants) in chunk[header..].iter_mut().enumerate() {
             for (c, byte) in quants.0[lane * 4..][..4].iter_mut().enumerate() {
-                let column = j * 4 + c;
-                // A byte's two nibbles are of the same row.
-                *byte = if nibbles { stored(column) | stored(column + 16) << 4 } else { stored(column) };
+                *byte = packing.pack(j, c, stored);
             }
         }
     }
 
     fn row(&self, columns: usize, row: usize, out: &mut [f32]) {
         let ChunkShape { packing, groups, has_min, zero } = self.shape;
-        let nibbles = packing == Packing::Nibbles;
         let header = self.shape.header();
         let lane = row % ROWS;
         for (block, out) in out.chunks_exact_mut(BLOCK).enumerate() {
             let start = self.chunk_start(columns, row, block);
             let chunk = &self.lanes[start..start + self.shape.lanes()];
             for (column, out) in out.iter_mut().enumerate() {
-                let byte = lane * 4 + column % 4;
-                let stored = if nibbles {
-                    chunk[header + column % 16 / 4].0[byte] >> (if column < 16 { 0 } else { 4 }) & 0x0f
-                } else {
-                    chunk[header + column / 4].0[byte]
-                };
+                let stored = packing.unpack(column, |j, c| chunk[header + j].0[lane * 4 + c]);
                 let group = column * groups / BLOCK;
                 let product = chunk[group].f32(lane) * (f32::from(stored) - f32::from(zero));
                 *out = if has_min { product + chunk[groups + group].f32(lane) } else { product };

@@ -46,10 +46,10 @@ impl Total for (Sums, Sums) {
 
 /// [`Packing::Nibbles`](super::matrix::Packing::Nibbles)
 pub struct Nibbles;
-/// [`Packing::Small`](super::matrix::Packing::Small)
-pub struct SmallBytes;
-/// [`Packing::Large`](super::matrix::Packing::Large)
-pub struct LargeBytes;
+/// [`Packing::Sixes`](super::matrix::Packing::Sixes)
+pub struct Sixes;
+/// [`Packing::Bytes`](super::matrix::Packing::Bytes)
+pub struct Bytes;
 
 impl Unpack for Nibbles {
     const LANES: usize = 4;
@@ -71,8 +71,8 @@ impl Unpack for Nibbles {
     }
 }
 
-impl Unpack for SmallBytes {
-    const LANES: usize = 8;
+impl Unpack for Sixes {
+    const LANES: usize = 6;
     type Sums = Sums;
 
     #[inline(always)]
@@ -81,21 +81,22 @@ impl Unpack for SmallBytes {
         q: [&Columns; T],
         dots: &mut [[Sums; GROUPS]; T],
     ) {
-        for (j, lane) in quants.iter().enumerate().take(Self::LANES) {
-            let weights = Weights::load(lane);
-            for t in 0..T {
-                let sums = &mut dots[t][j / 4 * (GROUPS - 1)];
-                sums.dot(weights, Acts::splat(&q[t][j]));
-                // Six bits: two fit.
-                if j % 2 == 1 {
-                    sums.settle();
+        for (half, lanes) in quants.as_chunks().0.iter().enumerate().take(2) {
+            for (i, weights) in Weights::sixes(lanes).into_iter().enumerate() {
+                for t in 0..T {
+                    let sums = &mut dots[t][half * (GROUPS - 1)];
+                    sums.dot(weights, Acts::splat(&q[t][4 * half + i]));
+                    // Six bits: two fit.
+                    if i % 2 == 1 {
+                        sums.settle();
+                    }
                 }
             }
         }
     }
 }
 
-impl Unpack for LargeBytes {
+impl Unpack for Bytes {
     const LANES: usize = 8;
     type Sums = (Sums, Sums);
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::activations::{Activations, Scale};
 use super::math::dot;
 use super::matrix::{ChunkShape, Data, Matrix, Packing, Quantized, ROWS};
-use super::packing::{Columns, LargeBytes, Nibbles, SmallBytes, Total, Unpack};
+use super::packing::{Bytes, Columns, Nibbles, Sixes, Total, Unpack};
 use super::simd::F4;
 use super::team::{Parts, Team};
 
@@ -193,12 +193,12 @@ fn quantized_rows(
         (Packing::Nibbles, 1, true) => all_tokens::<Nibbles, 1, true>(matrix, groups, acts, put),
         (Packing::Nibbles, _, false) => all_tokens::<Nibbles, 2, false>(matrix, groups, acts, put),
         (Packing::Nibbles, _, true) => all_tokens::<Nibbles, 2, true>(matrix, groups, acts, put),
-        (Packing::Small, 1, false) => all_tokens::<SmallBytes, 1, false>(matrix, groups, acts, put),
-        (Packing::Small, 1, true) => all_tokens::<SmallBytes, 1, true>(matrix, groups, acts, put),
-        (Packing::Small, _, false) => all_tokens::<SmallBytes, 2, false>(matrix, groups, acts, put),
-        (Packing::Small, _, true) => all_tokens::<SmallBytes, 2, true>(matrix, groups, acts, put),
+        (Packing::Sixes, 1, false) => all_tokens::<Sixes, 1, false>(matrix, groups, acts, put),
+        (Packing::Sixes, 1, true) => all_tokens::<Sixes, 1, true>(matrix, groups, acts, put),
+        (Packing::Sixes, _, false) => all_tokens::<Sixes, 2, false>(matrix, groups, acts, put),
+        (Packing::Sixes, _, true) => all_tokens::<Sixes, 2, true>(matrix, groups, acts, put),
         // Q8_0 alone has eight bits.
-        (Packing::Large, ..) => all_tokens::<LargeBytes, 1, false>(matrix, groups, acts, put),
+        (Packing::Bytes, ..) => all_tokens::<Bytes, 1, false>(matrix, groups, acts, put),
     }
 }
 

@@ -103,6 +103,17 @@ pub fn load(lane: &Lane) -> v128 {
     unsafe { v128_load(lane.0.as_ptr().cast()) }
 }
 
+/// Four lanes of six bits out of three: the last one is in the top bits of the others.
+#[inline(always)]
+pub fn sixes(lanes: &[Lane; 3]) -> [v128; 4] {
+    let [a, b, c] = [0, 1, 2].map(|i| load(&lanes[i]));
+    let low = |bytes| v128_and(bytes, u8x16_splat(0x3f));
+    // Wide shifts are one instruction on most machines; nothing leaves its byte.
+    let top = |bytes| v128_and(bytes, u8x16_splat(0xc0));
+    let last = v128_or(v128_or(u16x8_shr(top(a), 6), u16x8_shr(top(b), 4)), u16x8_shr(top(c), 2));
+    [low(a), low(b), low(c), last]
+}
+
 /// The nearest whole numbers to those below 2²² in magnitude.
 #[inline(always)]
 pub fn nearest(v: F4) -> v128 {
