@@ -8,7 +8,7 @@
 
 mod cpu;
 mod gpu;
-#[cfg_attr(target_arch = "wasm32", path = "engine/naive_absent.rs")]
+#[cfg_attr(all(target_arch = "wasm32", not(feature = "kernel-tests")), path = "engine/naive_absent.rs")]
 mod naive;
 
 #[cfg(target_arch = "wasm32")]

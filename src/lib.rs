@@ -47,5 +47,13 @@ pub mod model;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 
+/// The kernels' cases, which name this crate as native tests do.
+#[cfg(all(target_arch = "wasm32", feature = "kernel-tests"))]
+#[allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#[path = "../tests/cases/mod.rs"]
+mod kernel_cases;
+#[cfg(all(target_arch = "wasm32", feature = "kernel-tests"))]
+extern crate self as tabmind;
+
 pub use error::{Error, ErrorKind, Result};
 pub use model::Model;

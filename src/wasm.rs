@@ -6,6 +6,8 @@
 
 mod cache;
 mod executor;
+#[cfg(feature = "kernel-tests")]
+mod kernel_tests;
 mod parts;
 
 use std::rc::Rc;

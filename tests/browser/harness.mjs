@@ -28,9 +28,9 @@ export const soak = process.env.TABMIND_SOAK === "1";
  * Starts a server and a browser for the tests of one file. `fake` puts the fake wasm in the real one's place.
  *
  * The page's helpers are in fixtures/page.html. `made(name, bytes)` serves bytes; `/fault/…` are the broken answers;
- * `handle` answers before all others, if it answers true.
+ * `handle` answers before all others, if it answers true; `folders` are served beside the package.
  */
-export function useHarness({ fake = false, args = [], handle } = {}) {
+export function useHarness({ fake = false, args = [], handle, folders = {} } = {}) {
   const scratch = mkdtempSync(join(tmpdir(), "tabmind-test-"));
   const harness = { requests: [] };
   const beforehand = [];
@@ -39,7 +39,7 @@ export function useHarness({ fake = false, args = [], handle } = {}) {
     const page = readFileSync(join(fixtures, "page.html"), "utf8");
     harness.package = fake ? fakePackage(scratch) : builtPackage();
     harness.site = await serve({
-      folders: { "/pkg/": harness.package, "/weights/": join(assets, "weights"), "/arch/": join(assets, "arch"), "/openai/": join(root, "node_modules", "openai"), "/made/": madeFolder(scratch) },
+      folders: { "/pkg/": harness.package, "/weights/": join(assets, "weights"), "/arch/": join(assets, "arch"), "/openai/": join(root, "node_modules", "openai"), "/made/": madeFolder(scratch), ...folders },
       pages: { "/": page.replaceAll("PACKAGE", "/pkg") },
       handle(request, response, path) {
         harness.requests.push({ path, method: request.method, range: request.headers.range ?? null });

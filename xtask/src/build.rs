@@ -51,6 +51,10 @@ impl Profile {
 }
 
 pub fn command(mut args: Args) -> Result<()> {
+    if args.flag("--kernel-tests") {
+        args.finish()?;
+        return build_kernel_tests();
+    }
     let profile = Profile::from_args(&mut args)?.unwrap_or(Profile::Release);
     let variants =
         args.value("--only")?.map_or_else(|| Ok(variant::ALL.to_vec()), |names| variant::parse(&names))?;
@@ -82,9 +86,10 @@ pub fn build(profile: Profile) -> Result<()> {
 pub fn build_only(profile: Profile, variants: &[Variant]) -> Result<()> {
     setup::rust()?;
     setup::node()?;
+    let out = shell::root().join("pkg/wasm");
     for &variant in variants {
-        let module = compile(profile, variant)?;
-        bind(&module, profile, variant)?;
+        let module = compile(profile, variant, &[])?;
+        bind(&module, &out, variant, Some(profile))?;
     }
     package(variants.len() < variant::ALL.len())
 }
@@ -94,9 +99,21 @@ fn stamp(name: &str) -> Result<Stamp> {
     Stamp::new(&shell::root().join("target/xtask"), name)
 }
 
-fn compile(profile: Profile, variant: Variant) -> Result<PathBuf> {
+/// Modules with the kernels' cases, for the browser tests: below `target`, for no page fetches them.
+pub fn build_kernel_tests() -> Result<()> {
+    setup::rust()?;
+    setup::node()?;
+    let out = shell::root().join("target/kernel-tests");
+    for &variant in variant::ALL {
+        let module = compile(Profile::Release, variant, &["kernel-tests"])?;
+        bind(&module, &out, variant, None)?;
+    }
+    Ok(())
+}
+
+fn compile(profile: Profile, variant: Variant, features: &[&str]) -> Result<PathBuf> {
     progress(format_args!("cargo build for {WASM_TARGET} ({}, {})", variant.name, profile.name()));
-    shell::run(&mut variant.cargo(profile.name()))?;
+    shell::run(&mut variant.cargo(profile.name(), features))?;
     // The variants' modules have one name in cargo's folder, each replacing the last.
     let module = variant.target_dir().join(WASM_TARGET).join(profile.name()).join("tabmind.wasm");
     if !module.is_file() {
@@ -105,11 +122,14 @@ fn compile(profile: Profile, variant: Variant) -> Result<PathBuf> {
     Ok(module)
 }
 
-fn bind(module: &Path, profile: Profile, variant: Variant) -> Result<()> {
-    let out = shell::root().join("pkg/wasm");
+/// JavaScript around a module, which is `optimised` for users or developers, or not at all.
+fn bind(module: &Path, out: &Path, variant: Variant, optimised: Option<Profile>) -> Result<()> {
     let name = format!("tabmind-{}", variant.name);
     let wasm = out.join(format!("{name}_bg.wasm"));
-    let stamp = stamp(&format!("bind-{}", variant.name))?.text(profile.name()).path(module)?;
+    let folder = out.file_name().unwrap_or_default().to_string_lossy();
+    let stamp = stamp(&format!("bind-{folder}-{}", variant.name))?
+        .text(optimised.map_or("", Profile::name))
+        .path(module)?;
     if stamp.is_current(&[&wasm]) {
         return Ok(());
     }
@@ -118,8 +138,10 @@ fn bind(module: &Path, profile: Profile, variant: Variant) -> Result<()> {
     bindgen.input_path(module).out_name(&name).typescript(true).remove_producers_section(true);
     // The package says where the module is; a second default path would make bundlers ship it twice.
     bindgen.web(true)?.omit_default_module_path(true);
-    bindgen.generate(&out).context("wasm-bindgen")?;
-    optimise(&wasm, profile, variant)?;
+    bindgen.generate(out).context("wasm-bindgen")?;
+    if let Some(profile) = optimised {
+        optimise(&wasm, profile, variant)?;
+    }
     stamp.finish()
 }
 

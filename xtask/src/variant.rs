@@ -47,10 +47,13 @@ pub fn parse(names: &str) -> Result<Vec<Variant>> {
 impl Variant {
     /// `cargo rustc` for this module. Relaxed SIMD is asked for in our own crate only, so that its dependencies are
     /// compiled once; threads need a standard library of their own, which stable Rust builds when it is told to.
-    pub fn cargo(self, profile: &str) -> Command {
+    pub fn cargo(self, profile: &str, features: &[&str]) -> Command {
         let mut cargo = shell::cargo();
         cargo.args(["rustc", "--package", "tabmind", "--lib", "--crate-type", "cdylib"]);
         cargo.args(["--target", WASM_TARGET, "--profile", profile]);
+        if !features.is_empty() {
+            cargo.arg("--features").arg(features.join(","));
+        }
         if self.threads {
             cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", threads_flags());
             cargo.args(["-Z", "build-std=std,panic_abort"]).arg("--target-dir").arg(self.target_dir());

@@ -71,9 +71,14 @@ fn clippy_native(_: bool) -> Result<Count> {
 
 fn clippy_wasm(_: bool) -> Result<Count> {
     setup::rust()?;
-    let arguments =
-        ["clippy", "--package", "tabmind", "--lib", "--target", setup::WASM_TARGET, "--", "-D", "warnings"];
-    check("clippy-wasm", shell::cargo().args(arguments))
+    let clippy = |features: &[&str]| {
+        let mut cargo = shell::cargo();
+        cargo.args(["clippy", "--package", "tabmind", "--lib", "--target", setup::WASM_TARGET]);
+        cargo.args(features).args(["--", "-D", "warnings"]);
+        cargo
+    };
+    let page = check("clippy-wasm", &mut clippy(&[]))?;
+    Ok(page.plus(check("clippy-kernel-tests", &mut clippy(&["--features", "kernel-tests"]))?))
 }
 
 fn native_tests(soak: bool) -> Result<Count> {
@@ -144,6 +149,7 @@ fn tools_tests(soak: bool) -> Result<Count> {
 fn browser_tests(soak: bool) -> Result<Count> {
     setup::chromium()?;
     build::build(Profile::Release)?;
+    build::build_kernel_tests()?;
     node_tests("browser", &["tests/browser"], soak)
 }
 

@@ -18,6 +18,7 @@ pub struct Members;
 /// The workers that were started, `count` of them.
 pub fn gather(count: usize) -> (Arc<Shared>, Members) {
     let shared = Arc::clone(TEAM.get_or_init(Arc::default));
+    let count = if cfg!(target_feature = "atomics") { count } else { 0 };
     // Each has said that it is about to join, so this takes no time; one that dies meanwhile must not hold us up.
     let patience = Instant::now();
     while shared.members() < count && patience.elapsed() < Duration::from_secs(1) {

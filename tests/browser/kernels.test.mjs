@@ -1,0 +1,66 @@
+// Every kernel of both engines against its naive twin, in the browser, with the cases of `tests/cases/`: the CPU's in each
+// build, whose results must be the same to the last bit, the GPU's with whatever WebGPU there is.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { builds, root, soak, useHarness } from "./harness.mjs";
+
+const folder = join(root, "target", "kernel-tests");
+const harness = useHarness({ folders: { "/kernel-tests/": folder, "/fixtures/": join(import.meta.dirname, "fixtures") } });
+
+const missing = builds.filter((build) => !existsSync(join(folder, `tabmind-${build}_bg.wasm`)));
+const skip = missing.length > 0 && "not built: `cargo xtask build --kernel-tests`";
+
+/** A page with a worker of one build; answers a function that asks it. */
+async function open(t, build) {
+  const page = await harness.page(t);
+  await page.evaluate((name) => {
+    const worker = new Worker(`/fixtures/kernels-worker.js?build=${name}`, { type: "module" });
+    window.ask = (question) =>
+      new Promise((resolve, reject) => {
+        worker.onmessage = ({ data }) => (data.error === undefined ? resolve(data.value) : reject(new Error(data.error)));
+        worker.onerror = (event) => reject(new Error(event.message));
+        worker.postMessage(question);
+      });
+  }, build);
+  return (question) => page.evaluate((asked) => window.ask(asked), question);
+}
+
+/** Checks all kernels, and that other weights are noticed where `breaks` says so; answers their reports by name. */
+async function checkAll(t, { build, gpu, cases, breaks }) {
+  const reports = {};
+  let ask = await open(t, build);
+  for (const name of await ask({ gpu })) {
+    // A page may take a minute, which WebGPU on a CPU needs for a few kernels.
+    if (gpu) ask = await open(t, build);
+    const report = await ask({ gpu, name, cases, broken: false });
+    assert.equal(report.failure, null, `${build}, ${name}: ${report.failure}`);
+    assert.equal(report.cases, cases);
+    reports[name] = report;
+    if (breaks(name)) assert.ok((await ask({ gpu, name, cases: 5, broken: true })).failure, `${build}, ${name}: other weights are noticed`);
+  }
+  return reports;
+}
+
+test("the CPU's kernels in each build", { skip }, async (t) => {
+  const cases = soak ? 2000 : 20;
+  let first;
+  for (const build of builds) {
+    const reports = await checkAll(t, { build, gpu: false, cases, breaks: () => true });
+    first ??= reports;
+    assert.ok(Object.keys(reports).length > 20, "every kernel and format");
+    for (const [name, { checksum }] of Object.entries(reports)) {
+      assert.equal(checksum, first[name].checksum, `${name}: ${build} computes what ${builds[0]} computes`);
+    }
+  }
+  assert.ok(new Set(Object.values(first).map(({ checksum }) => checksum)).size > 20, "checksums tell results apart");
+  t.diagnostic(`${Object.keys(first).length} kernels, ${cases} cases each, in ${builds.length} builds`);
+});
+
+test("the GPU's kernels", { skip }, async (t) => {
+  const cases = soak ? 20 : 1;
+  const reports = await checkAll(t, { build: "relaxed", gpu: true, cases, breaks: (name) => soak || name === "attention" });
+  assert.ok(Object.keys(reports).length > 18, "every kernel and format");
+  t.diagnostic(`${Object.keys(reports).length} kernels, ${cases} cases each`);
+});
