@@ -52,7 +52,7 @@ pub mod wasm;
 #[allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #[path = "../tests/cases/mod.rs"]
 mod kernel_cases;
-#[cfg(all(target_arch = "wasm32", feature = "kernel-tests"))]
+#[cfg(feature = "kernel-tests")]
 extern crate self as tabmind;
 
 pub use error::{Error, ErrorKind, Result};
