@@ -49,13 +49,13 @@ macro_rules! tests {
 
 tests! {
     cpu_products: Cpu, "products", 8;
-    cpu_projections: Cpu, "projections", 8;
+    cpu_projections: Cpu, "projections", 20;
     cpu_attention: Cpu, "attention", 20;
     cpu_cached_attention: Cpu, "cached attention", 40;
     cpu_norms_and_scale: Cpu, "norms", 20;
     cpu_short_convolutions: Cpu, "short", 20;
     cpu_delta_nets: Cpu, "delta", 20;
-    cpu_experts: Cpu, "experts", 20;
+    cpu_experts: Cpu, "experts", 6;
     gpu_projections: Gpu, "projections", 3;
     gpu_attention: Gpu, "attention", 16;
     gpu_norms_and_scale: Gpu, "norms", 12;

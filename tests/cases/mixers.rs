@@ -65,7 +65,11 @@ pub fn experts([gate, up, down]: [Format; 3]) -> impl Strategy<Value = Case> {
     (shape, any::<[bool; 3]>(), any::<u64>()).prop_map(move |(shape, flags, seed)| {
         let (count, width, hidden, prompt) = shape;
         let [softmax, renormalise, biased] = flags;
-        let (width, hidden) = (32 * width, 32 * hidden);
+        // Rows are whole blocks.
+        let unit = [gate, up, down].map(Format::block_len).into_iter().fold(32, usize::max);
+        let (width, hidden) = (unit * width, unit * hidden);
+        // Quantised weights are small ones; without the experts nothing must be as it was.
+        let scale = if gate.block_len() == 1 { 1.2 } else { 10_000.0 };
         let mut case = Case::new(seed);
         let x = case.embed(Format::F32, hidden);
         let scores = case.project(x, count);
@@ -82,7 +86,7 @@ pub fn experts([gate, up, down]: [Format; 3]) -> impl Strategy<Value = Case> {
             selection_bias: biased.then(|| case.vector(count, -1.0, 1.0)),
             renormalise,
             activation: Activation::Silu,
-            scale: 1.2,
+            scale,
             y,
         };
         case.recording.push(Op::Experts(op));

@@ -2,8 +2,6 @@
 //!
 //! They are compiled twice: into the native tests, and with the feature `kernel-tests` into a wasm module that a browser
 //! test runs in every build, where proptest has no test harness to run in.
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 mod attention;
 mod case;
 mod choice;
@@ -17,6 +15,8 @@ use std::pin::Pin;
 use proptest::prelude::*;
 use tabmind::kernels::formats::Format;
 
+use case::Case;
+
 /// The engine that is compared with the naive one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
@@ -29,7 +29,7 @@ pub type Verdict<'a> = Pin<Box<dyn Future<Output = Result<Vec<f32>, String>> + '
 
 /// One case.
 pub trait Check: Debug {
-    /// Compares. A `broken` subject has other weights than its twin, to see that this is noticed.
+    /// Compares. A `broken` subject leaves the kernel out, to see that this is noticed.
     fn check(&self, subject: Subject, broken: bool) -> Verdict<'_>;
 }
 
@@ -55,13 +55,18 @@ pub fn kernels(subject: Subject) -> Vec<Kernel> {
     match subject {
         Subject::Cpu => {
             kernels.push(kernel("cached attention", attention::cached()));
-            kernels.push(kernel("experts", mixers::experts([Format::F32; 3])));
             for &format in Format::ALL {
                 kernels.push(kernel(format!("products {format:?}"), products::products(format)));
-                // Behind a nonlinearity nobody can say how much rounded activations may change.
-                if format.block_len() == 1 {
-                    kernels.push(kernel(format!("projections {format:?}"), products::projections(format)));
-                }
+                let [projections, experts] =
+                    [format!("projections {format:?}"), format!("experts {format:?}")];
+                let all = mixers::experts([format; 3]);
+                kernels.extend(match format.block_len() {
+                    1 => [kernel(projections, products::projections(format)), kernel(experts, all)],
+                    _ => [
+                        kernel(projections, products::rounded_projections(format)),
+                        kernel(experts, all.prop_map(Case::with_rounded_activations)),
+                    ],
+                });
             }
         }
         Subject::Gpu => {

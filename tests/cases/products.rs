@@ -1,5 +1,7 @@
 //! Products with matrices, and what stands between them.
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 use tabmind::kernels::activation::Activation;
 use tabmind::kernels::formats::Format;
@@ -23,6 +25,15 @@ pub fn products(format: Format) -> impl Strategy<Value = Case> {
 
 /// Projections: odd numbers of rows, several matrices, every epilogue, norms folded or not.
 pub fn projections(format: Format) -> impl Strategy<Value = Case> {
+    projections_of(format, 1usize..90)
+}
+
+/// Projections whose activations are rounded, on enough rows: of a single one the norm behind it leaves the sign.
+pub fn rounded_projections(format: Format) -> impl Strategy<Value = Case> {
+    projections_of(format, 16usize..90).prop_map(Case::with_rounded_activations)
+}
+
+fn projections_of(format: Format, rows: Range<usize>) -> impl Strategy<Value = Case> {
     let columns = (1usize..6).prop_map(move |blocks| match format.block_len() {
         1 => 4 * blocks * 11 + 3,
         256 => 256 * blocks.div_ceil(3),
@@ -30,7 +41,7 @@ pub fn projections(format: Format) -> impl Strategy<Value = Case> {
     });
     // Up to 8 tokens, and tiles of 32 tokens and 64 rows.
     let prompt = prop_oneof![1usize..9, 9usize..70];
-    let shape = (columns, 1usize..90, 1usize..4, prompt);
+    let shape = (columns, rows, 1usize..4, prompt);
     (shape, 0usize..6, 0usize..4, any::<u64>())
         .prop_map(move |(shape, epilogue, norm, seed)| projection(format, shape, epilogue, norm, seed))
 }
