@@ -41,6 +41,8 @@ async function checkAll(t, { build, gpu, cases }) {
     assert.equal(report.failure, null, `${build}, ${name}: ${report.failure}`);
     assert.equal(report.cases, cases(name));
     reports[name] = report;
+    // On the GPU each engine takes seconds to compile: one format stands for all.
+    if (gpu && !soak && name.startsWith("projections") && !name.endsWith("Q4_0")) continue;
     const broken = await ask({ gpu, name, cases: 5, broken: true });
     assert.ok(broken.failure, `${build}, ${name}: it is noticed if the kernel is left out`);
   }
