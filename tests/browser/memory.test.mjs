@@ -83,7 +83,7 @@ test("cycles of load and close do not grow the memory", { skip }, async (t) => {
   const measure = await meter(page);
   let heapBytes = 0;
   // Optimised code, of which there is one copy for all engines, becomes more for a while.
-  const warmUps = soak ? 50 : 3;
+  const warmUps = soak ? 50 : 20;
   for (let warmUp = 0; warmUp < warmUps; warmUp += 1) heapBytes = await cycle(page, model, true);
   const before = await settled(measure, 0);
   const heapBefore = (await measure()).heap;
