@@ -82,7 +82,8 @@ test("cycles of load and close do not grow the memory", { skip }, async (t) => {
   const page = await harness.page(t);
   const measure = await meter(page);
   let heapBytes = 0;
-  // Optimised code, of which there is one copy for all engines, becomes more for a while.
+  // Something that a page's engines share, presumably their optimised code, grows by an engine's size in the first 50 cycles
+  // and by nothing in the 100 after them.
   const warmUps = soak ? 50 : 20;
   for (let warmUp = 0; warmUp < warmUps; warmUp += 1) heapBytes = await cycle(page, model, true);
   const before = await settled(measure, 0);

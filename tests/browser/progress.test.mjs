@@ -13,19 +13,19 @@ const servers = new Map(Object.entries(files).map(([name, bytes]) => [name, crea
 const harness = useHarness({ handle: (request, response, path) => servers.get(path.split("/").at(-1))?.handle(request, response, path) ?? false });
 
 /** Loads, and answers what was told, when, and what the model writes. */
-const load = (page, urls) =>
-  page.evaluate(async (sources) => {
+const load = (page, urls, options = {}) =>
+  page.evaluate(async ([sources, wanted]) => {
     const told = [];
     const began = performance.now();
-    const engine = await window.tabmind.load(sources, { onProgress: (progress) => told.push({ ...progress, at: performance.now() - began }) });
+    const engine = await window.tabmind.load(sources, { ...wanted, onProgress: (progress) => told.push({ ...progress, at: performance.now() - began }) });
     const { choices } = await engine.completions.create({ prompt: "the", max_tokens: 8, temperature: 0, return_token_ids: true });
     await engine.close();
     return { told, cached: engine.info.cached, ids: choices[0].token_ids };
-  }, urls);
+  }, [urls, options]);
 
 /** Holds what was told against the rules; answers the silences between events, in milliseconds, the shortest first. */
-function check(told, phase, total) {
-  assert.deepEqual([...new Set(told.map((progress) => progress.phase))], [phase, "verify", "ready"]);
+function check(told, phase, total, afterwards = ["verify", "ready"]) {
+  assert.deepEqual([...new Set(told.map((progress) => progress.phase))], [phase, ...afterwards]);
   assert.deepEqual([...new Set(told.map((progress) => progress.total))], [total], "the total is that of all files, from the beginning");
   const loaded = told.map((progress) => progress.loaded);
   assert.deepEqual(loaded, loaded.toSorted((a, b) => a - b), "never back");
@@ -58,3 +58,9 @@ for (const [name, names] of Object.entries(sources)) {
     }
   });
 }
+
+test("on the GPU a last phase waits for its compiler", async (t) => {
+  const page = await harness.page(t);
+  const { told } = await load(page, "/faults/none/whole.gguf", { backend: "webgpu", cache: "none" });
+  check(told, "download", files["whole.gguf"].length, ["verify", "compile", "ready"]);
+});
