@@ -15,9 +15,13 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// A kernel without comments, indentation and empty lines. WGSL has no strings, so `//` is always a comment.
+/// Where WGSL needs no space. (`- ` stays, as what follows may begin with one; so does `> =`.)
+const TIGHT: &[&str] = &[", ", ": ", "; ", " {", " = ", " += ", " + ", " * ", " < ", " && ", " == "];
+
+/// A kernel without comments, indentation, empty lines and most spaces. WGSL has no strings, so `//` is always a comment.
 fn bare(path: &Path) -> io::Result<String> {
     let text = fs::read_to_string(path)?;
     let lines = text.lines().filter_map(|line| line.split("//").next()).map(str::trim);
-    Ok(lines.filter(|line| !line.is_empty()).flat_map(|line| [line, "\n"]).collect())
+    let bare: String = lines.filter(|line| !line.is_empty()).flat_map(|line| [line, "\n"]).collect();
+    Ok(TIGHT.iter().fold(bare, |text, spaced| text.replace(spaced, spaced.trim())))
 }

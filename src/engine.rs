@@ -14,7 +14,7 @@ mod naive;
 #[cfg(target_arch = "wasm32")]
 pub use cpu::serve;
 pub use cpu::{BUILD, CpuEngine, cache_bytes_per_token, matrix_bytes, quantizes_cache};
-pub use gpu::{Adapter, GpuEngine, RunCost};
+pub use gpu::{Adapter, Gpu, GpuEngine, RunCost, Tuning};
 pub use naive::NaiveEngine;
 
 use crate::error::Result;
@@ -108,12 +108,17 @@ pub trait Engine: WeightSink {
     /// Runs a batch of which the last token's logits alone are wanted, and chooses the token to follow it; none if a logit
     /// is no finite number. An engine need not give out logits for that. `scratch` is overwritten.
     ///
+    /// `ahead` says how the tokens after that one are likely to be chosen, so that an engine may begin with them: the next
+    /// run is then that token's, alone, at the next position, to be followed by `ahead[0]`'s choice, and so on. Whatever runs
+    /// instead finds everything as if nothing had begun. Not for recordings that cannot rewind, nor beyond the context's end.
+    ///
     /// # Errors
     /// What the engine's device fails with.
     async fn run_to_pick(
         &mut self,
         batch: Batch<'_>,
         pick: Pick,
+        _ahead: &[Pick],
         scratch: &mut Vec<f32>,
     ) -> Result<Option<u32>> {
         self.run(batch).await?;
@@ -164,6 +169,14 @@ impl AnyEngine {
         }
     }
 
+    /// The GPU without what it held, if one executes.
+    pub fn into_gpu(self) -> Option<Gpu> {
+        match self {
+            AnyEngine::Gpu(engine) => Some(engine.dismantle()),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => None,
+        }
+    }
+
     /// Whether the engine's device still works.
     ///
     /// # Errors
@@ -180,6 +193,14 @@ impl AnyEngine {
         match self {
             AnyEngine::Gpu(engine) => Some(engine.cost()),
             AnyEngine::Naive(_) | AnyEngine::Cpu(_) => None,
+        }
+    }
+
+    /// How many tokens it begins with ahead of the one that is waited for.
+    pub fn tokens_ahead(&self) -> usize {
+        match self {
+            AnyEngine::Gpu(engine) => engine.tokens_ahead(),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => 0,
         }
     }
 
@@ -223,9 +244,10 @@ impl Engine for AnyEngine {
         &mut self,
         batch: Batch<'_>,
         pick: Pick,
+        ahead: &[Pick],
         scratch: &mut Vec<f32>,
     ) -> Result<Option<u32>> {
-        each!(self, engine => engine.run_to_pick(batch, pick, scratch).await)
+        each!(self, engine => engine.run_to_pick(batch, pick, ahead, scratch).await)
     }
 
     fn logits(&mut self) -> &mut [f32] {

@@ -109,6 +109,12 @@ impl Error {
         &self.detail
     }
 
+    /// Whether the GPU failed, so that the CPU may go on.
+    pub fn is_of_the_gpu(&self) -> bool {
+        use ErrorKind::{DeviceLost, OutOfMemory, SelfTestFailed, WebgpuUnavailable};
+        matches!(self.kind, DeviceLost | OutOfMemory | SelfTestFailed | WebgpuUnavailable)
+    }
+
     /// What to do about it, if something can be done.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()

@@ -263,7 +263,8 @@ impl<'g> Generator<'g> {
             let (now, later) = pending.split_at(pending.len().min(chunk));
             let session = self.cache.active();
             if let Some(pick) = answer.pick().filter(|_| later.is_empty()) {
-                next.picked = Some(session.extend_to_pick(self.network, now, pick).await?);
+                let ahead = answer.picks_ahead(self.network.tokens_ahead());
+                next.picked = Some(session.extend_to_pick(self.network, now, pick, &ahead).await?);
                 break;
             }
             let first_logits = now.len() - usize::from(later.is_empty());

@@ -24,6 +24,7 @@ pub mod recording;
 pub mod budget;
 pub mod encoder;
 pub mod engine;
+pub mod miniature;
 pub mod network;
 mod pool;
 pub mod prefix_cache;
@@ -31,6 +32,7 @@ mod readout;
 pub mod recovery;
 pub mod session;
 mod speed;
+pub mod trial;
 
 pub mod constraint;
 pub mod generate;

@@ -22,16 +22,18 @@ use crate::encoder::Encoder;
 use crate::engine::RunCost;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::files::ModelFiles;
+use crate::gguf::Gguf;
 use crate::info::Info;
 use crate::logprobs::log_sum;
-use crate::network::{Backend, Draft, Network};
+use crate::network::{Backend, Draft, Executor, Network};
 use crate::prefix_cache::PrefixCache;
 use crate::recovery::{Origin, Recovery};
-use crate::request::{LoadOptions, Prompt};
+use crate::request::{BackendChoice, CacheChoice, LoadOptions, Prompt};
 use crate::score;
 use crate::source::{HashingSource, Source};
 use crate::spec::{EncoderSpec, Spec};
 use crate::tokenizer::{EncodeOptions, Tokenizer};
+use crate::trial::{Place, Trial};
 use crate::weights::Target;
 
 /// How far loading has come.
@@ -123,6 +125,10 @@ pub struct Score {
 
 /// More threads than any machine lends to a page.
 const MAX_THREADS: usize = 256;
+/// More of them, and an answer that ends early has kept the GPU busy in vain for long.
+const MAX_TOKENS_IN_FLIGHT: usize = 16;
+/// The GPU has work while the host reads a token and submits another.
+const DEFAULT_TOKENS_IN_FLIGHT: usize = 2;
 /// Time between two reports of progress while bytes move.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -137,7 +143,6 @@ impl Model {
         cancel: &Cancel,
         on_progress: &mut dyn FnMut(Progress),
     ) -> Result<Self> {
-        let (backend, reason) = options.backend()?;
         let (parts, hashes) = hashed(parts, options.sha256()?)?;
         let phase = if parts.iter().all(|part| part.is_cached()) { Phase::Cache } else { Phase::Download };
         let ModelFiles { table: gguf, tokenizer } = ModelFiles::read_or_refuse(&parts).await?;
@@ -162,12 +167,27 @@ impl Model {
             return Ok(model);
         }
         let quantize = options.quantize.map(Into::into);
-        let draft = Draft::new(Spec::read(&gguf)?, &gguf, options.context_length, quantize)?;
+        let spec = Spec::read(&gguf)?;
+        let draft = Draft::new(spec.clone(), &gguf, options.context_length, quantize)?;
         let mut blueprint = draft.finish(&gguf, &parts).await?;
         blueprint.threads = options.threads()?;
+        blueprint.tokens_in_flight = options.tokens_in_flight()?;
+        let Place { executor, mut reason, .. } = options.place(&spec, &gguf).await?;
+        cancel.check()?;
+        let mut backend = executor.backend();
         let may_fall_back = options.fallback != Some(false);
-        let recovery = (backend == Backend::Gpu).then(|| Recovery::new(blueprint.clone(), may_fall_back));
-        let mut network = Network::build(blueprint, &gguf, &parts, backend, cancel, &mut on_bytes).await?;
+        let mut recovery = (backend == Backend::Gpu).then(|| Recovery::new(blueprint.clone(), may_fall_back));
+        let is_chosen = recovery.is_some() && options.backend_choice() == BackendChoice::Auto;
+        let built = Network::build(blueprint.clone(), &gguf, &parts, executor, cancel, &mut on_bytes).await;
+        let mut network = match built {
+            // What nobody asked for has to work.
+            Err(error) if is_chosen && error.is_of_the_gpu() => {
+                reason = format!("the GPU failed: {}", error.detail());
+                (backend, recovery) = (Backend::Cpu, None);
+                Network::build(blueprint, &gguf, &parts, Executor::Cpu, cancel, &mut on_bytes).await?
+            }
+            built => built?,
+        };
         if tokenizer.vocab_size() > network.spec.vocab {
             bail!(
                 CorruptFile,
@@ -177,7 +197,7 @@ impl Model {
             );
         }
         let cache = PrefixCache::open(&mut network)?;
-        let mut info = Info::new(&gguf, &network, backend, reason, prompter.has_template());
+        let mut info = Info::new(&gguf, &network, backend, &reason, prompter.has_template());
         if let Some(choice) =
             options.quantize.filter(|_| matches!(info.quantization.as_str(), "F32" | "F16" | "BF16"))
         {
@@ -328,18 +348,46 @@ impl LoadOptions {
         }
     }
 
-    /// The engine to use, and why.
+    /// Tokens that the GPU begins with ahead of the one that is waited for.
     ///
     /// # Errors
-    /// `invalid_request` for options that nothing implements.
-    fn backend(&self) -> Result<(Backend, &'static str)> {
-        use crate::request::BackendChoice;
-        match self.backend {
-            Some(BackendChoice::Webgpu) => Ok((Backend::Gpu, "asked for")),
-            Some(BackendChoice::Cpu) => Ok((Backend::Cpu, "asked for")),
-            Some(BackendChoice::Auto) | None => {
-                Ok((Backend::Cpu, "WebGPU runs where it is asked for, until it is tuned"))
+    /// `invalid_request`
+    fn tokens_in_flight(&self) -> Result<usize> {
+        match self.tokens_in_flight {
+            Some(count) if count > MAX_TOKENS_IN_FLIGHT => {
+                bail!(
+                    InvalidRequest,
+                    "tokensInFlight is {count}; it must lie between 0 and {MAX_TOKENS_IN_FLIGHT}"
+                )
             }
+            count => Ok(count.unwrap_or(DEFAULT_TOKENS_IN_FLIGHT)),
+        }
+    }
+
+    /// The engine that is wanted.
+    fn backend_choice(&self) -> BackendChoice {
+        self.backend.unwrap_or(BackendChoice::Auto)
+    }
+
+    /// What finds out where a model of this spec is to run.
+    ///
+    /// # Errors
+    /// `invalid_request`
+    fn trial<'a>(&self, spec: &'a Spec, gguf: &'a Gguf) -> Result<Trial<'a>> {
+        let keeps = self.cache != Some(CacheChoice::None);
+        Ok(Trial { spec, gguf, quantize: self.quantize.map(Into::into), threads: self.threads()?, keeps })
+    }
+
+    /// Where it is to run.
+    ///
+    /// # Errors
+    /// `invalid_request`, and what the engines fail with.
+    async fn place(&self, spec: &Spec, gguf: &Gguf) -> Result<Place> {
+        let trial = self.trial(spec, gguf)?;
+        match self.backend_choice() {
+            BackendChoice::Webgpu => trial.gpu(self.fallback != Some(false)).await,
+            BackendChoice::Cpu => Ok(Place::cpu("asked for")),
+            BackendChoice::Auto => trial.fastest().await,
         }
     }
 }

@@ -1,5 +1,9 @@
 //! A model without its text side: token ids in, logits out.
 
+mod executor;
+
+pub use executor::{Backend, Executor};
+
 use crate::budget::{Budget, MEMORY_LIMIT};
 use crate::cancel::Cancel;
 use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, GpuEngine, NaiveEngine, Pick, RunCost, SequenceId};
@@ -16,29 +20,6 @@ use crate::weights::{self, Plan, Quantizer, Target, Weights};
 pub const DEFAULT_CONTEXT: usize = 4096;
 /// Tokens of a prompt that run together.
 pub const PREFILL_CHUNK: usize = 128;
-
-/// Which engine runs the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Backend {
-    /// SIMD on the CPU.
-    #[default]
-    Cpu,
-    /// WebGPU.
-    Gpu,
-    /// The oracle, for tests.
-    Naive,
-}
-
-impl Backend {
-    /// The word of the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Backend::Cpu => "cpu",
-            Backend::Gpu => "webgpu",
-            Backend::Naive => "naive",
-        }
-    }
-}
 
 /// A loaded network.
 pub struct Network {
@@ -78,6 +59,8 @@ pub struct Blueprint {
     pub recording: Recording,
     /// Threads of the CPU engine, or as many as there are.
     pub threads: usize,
+    /// Tokens that the GPU engine may begin with before the one before them is known.
+    pub tokens_in_flight: usize,
     /// Room for conversations that wait.
     pub parking: Parking,
 }
@@ -148,7 +131,7 @@ impl Draft {
             tokens: budget.parking(context_length, MEMORY_LIMIT),
             overhead: budget.states_in_tokens(),
         };
-        Ok(Blueprint { spec, context_length, plan, recording, threads: 1, parking })
+        Ok(Blueprint { spec, context_length, plan, recording, threads: 1, tokens_in_flight: 0, parking })
     }
 }
 
@@ -176,7 +159,7 @@ impl Network {
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<Self> {
         let blueprint = Blueprint::draw(Spec::read(gguf)?, gguf, parts, context_length).await?;
-        Self::build(blueprint, gguf, parts, backend, cancel, on_bytes).await
+        Self::build(blueprint, gguf, parts, Executor::open(backend).await?, cancel, on_bytes).await
     }
 
     /// Loads the weights that `blueprint`, drawn from the same `gguf`, asks for. On the heap, as its callers would each have a
@@ -188,28 +171,32 @@ impl Network {
         blueprint: Blueprint,
         gguf: &'a Gguf,
         parts: &'a [Box<dyn Source>],
-        backend: Backend,
+        executor: Executor,
         cancel: &'a Cancel,
         on_bytes: &'a mut dyn FnMut(u64),
     ) -> LocalFuture<'a, Result<Self>> {
-        Box::pin(Self::construct(blueprint, gguf, parts, backend, cancel, on_bytes))
+        Box::pin(Self::construct(blueprint, gguf, parts, executor, cancel, on_bytes))
     }
 
     async fn construct(
         blueprint: Blueprint,
         gguf: &Gguf,
         parts: &[Box<dyn Source>],
-        backend: Backend,
+        executor: Executor,
         cancel: &Cancel,
         on_bytes: &mut dyn FnMut(u64),
     ) -> Result<Self> {
-        let Blueprint { spec, context_length, plan, recording, threads, parking } = blueprint;
+        let Blueprint { spec, context_length, plan, recording, threads, tokens_in_flight, parking } =
+            blueprint;
         let can_rewind = recording.can_rewind();
         let mut readout = Readout::new(&recording);
-        let mut engine = match backend {
-            Backend::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan, threads)?),
-            Backend::Gpu => AnyEngine::Gpu(GpuEngine::new(recording, &plan, spec.vocab).await?),
-            Backend::Naive => AnyEngine::Naive(NaiveEngine::new(recording, &plan)),
+        let mut engine = match executor {
+            Executor::Cpu => AnyEngine::Cpu(CpuEngine::new(recording, &plan, threads)?),
+            Executor::Gpu(gpu) => {
+                let ahead = if can_rewind { tokens_in_flight } else { 0 };
+                AnyEngine::Gpu(GpuEngine::new(*gpu, recording, &plan, spec.vocab)?.flying(ahead))
+            }
+            Executor::Naive => AnyEngine::Naive(NaiveEngine::new(recording, &plan)),
         };
         let mut listener = readout.listening(&mut engine);
         let mut sink = Quantizer::new(&mut listener, gguf, &plan);
@@ -221,7 +208,7 @@ impl Network {
     /// where it fails again.
     pub async fn warm_up(&mut self) {
         let Ok(sequence) = self.open(1) else { return };
-        let _ = self.run_to_pick(sequence, &[0], 0, Pick::Likeliest).await;
+        let _ = self.run_to_pick(sequence, &[0], 0, Pick::Likeliest, &[]).await;
         self.close(sequence);
     }
 
@@ -274,6 +261,11 @@ impl Network {
         self.can_rewind
     }
 
+    /// How many tokens the engine begins with ahead of the one that is waited for.
+    pub fn tokens_ahead(&self) -> usize {
+        self.engine.tokens_ahead()
+    }
+
     /// Runs `tokens` at `position` and returns the logits from token `first_logits` of them on, `[tokens, vocabulary]`.
     ///
     /// # Errors
@@ -294,7 +286,8 @@ impl Network {
         Ok(logits)
     }
 
-    /// Runs `tokens` at `position` and returns the token to follow them, chosen as `pick` says.
+    /// Runs `tokens` at `position` and returns the token to follow them, chosen as `pick` says. The engine may begin with
+    /// those after it, which are to be chosen `ahead`.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -304,11 +297,14 @@ impl Network {
         tokens: &[u32],
         position: usize,
         pick: Pick,
+        ahead: &[Pick],
     ) -> Result<u32> {
         self.check(tokens, position)?;
         let first_logits = tokens.len().saturating_sub(1);
         let batch = Batch { sequence, tokens, position, first_logits };
-        self.engine.run_to_pick(batch, pick, &mut self.scratch).await?.ok_or_else(|| numeric_error(position))
+        let ahead = &ahead[..ahead.len().min(self.context_length - position - tokens.len())];
+        let chosen = self.engine.run_to_pick(batch, pick, ahead, &mut self.scratch).await?;
+        chosen.ok_or_else(|| numeric_error(position))
     }
 
     /// That `tokens` can be run at `position`.

@@ -9,7 +9,7 @@ use web_time::Instant;
 use crate::cancel::Cancel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::ModelFiles;
-use crate::network::{Backend, Blueprint, Network};
+use crate::network::{Backend, Blueprint, Executor, Network};
 use crate::prefix_cache::PrefixCache;
 use crate::source::{HashingSource, LocalFuture, Source};
 
@@ -85,7 +85,7 @@ impl Recovery {
         let is_recent = self.lost_at.replace(Instant::now()).is_some_and(|at| at.elapsed() < GRACE);
         let first = if is_recent && self.may_fall_back { Backend::Cpu } else { Backend::Gpu };
         *network = match self.build(first, cancel).await {
-            Err(error) if first == Backend::Gpu && self.may_fall_back && is_of_the_gpu(&error) => {
+            Err(error) if first == Backend::Gpu && self.may_fall_back && error.is_of_the_gpu() => {
                 self.build(Backend::Cpu, cancel).await?
             }
             built => built?,
@@ -102,7 +102,8 @@ impl Recovery {
             hashing.iter().map(|source| Box::new(Rc::clone(source)) as Box<dyn Source>).collect();
         let table = ModelFiles::read(&parts).await.map_err(|error| unreadable(&error))?.table;
         let blueprint = self.blueprint.clone();
-        let network = Network::build(blueprint, &table, &parts, backend, cancel, &mut |_| {}).await?;
+        let executor = Executor::open(backend).await?;
+        let network = Network::build(blueprint, &table, &parts, executor, cancel, &mut |_| {}).await?;
         for source in hashing {
             source.finish().await.map_err(|error| unreadable(&error))?;
         }
@@ -115,10 +116,6 @@ impl Recovery {
             None => Err(Error::new(ErrorKind::DeviceLost, "nobody said where it came from")),
         }
     }
-}
-
-fn is_of_the_gpu(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::DeviceLost | ErrorKind::WebgpuUnavailable | ErrorKind::OutOfMemory)
 }
 
 fn unreadable(error: &Error) -> Error {

@@ -38,6 +38,8 @@ pub struct LoadOptions {
     pub context_length: Option<usize>,
     /// CPU threads.
     pub threads: Option<usize>,
+    /// Tokens that the GPU begins with before the one before them is known.
+    pub tokens_in_flight: Option<usize>,
     /// `opfs` or `none`.
     pub cache: Option<CacheChoice>,
     /// The file's SHA-256, in hexadecimal.

@@ -67,13 +67,18 @@ impl Sampler {
 
     /// How the next token is chosen from logits as the network computed them; none if they are to be changed first.
     pub fn pick(&self) -> Option<Pick> {
-        (!self.penalises() && self.sampling.logit_bias.is_empty()).then(|| self.pick_of_step())
+        (!self.penalises() && self.sampling.logit_bias.is_empty()).then(|| self.pick_of(self.step))
+    }
+
+    /// How the tokens after that one will be, `count` of them.
+    pub fn picks_ahead(&self, count: usize) -> Vec<Pick> {
+        (self.step + 1..).take(count).map(|step| self.pick_of(step)).collect()
     }
 
     /// Chooses the next token; `logits`, `[vocabulary]`, are changed in place.
     pub fn sample(&mut self, logits: &mut [f32]) -> u32 {
         self.adjust(logits);
-        let id = self.pick_of_step().id(logits, &mut self.scratch);
+        let id = self.pick_of(self.step).id(logits, &mut self.scratch);
         self.take(id);
         id
     }
@@ -115,12 +120,12 @@ impl Sampler {
         repetition_penalty != 1.0 || presence_penalty != 0.0 || frequency_penalty != 0.0
     }
 
-    fn pick_of_step(&self) -> Pick {
+    fn pick_of(&self, step: u64) -> Pick {
         let Sampling { temperature, top_k, top_p, min_p, seed, .. } = self.sampling;
         if temperature <= 0.0 {
             return Pick::Likeliest;
         }
-        Pick::Drawn(Draw { temperature, top_k, min_p, top_p, fraction: uniform(seed, self.step) })
+        Pick::Drawn(Draw { temperature, top_k, min_p, top_p, fraction: uniform(seed, step) })
     }
 }
 

@@ -83,12 +83,19 @@ impl Session {
         self.note(tokens, ran, can_rewind)
     }
 
-    /// Runs `tokens` after those held; returns the token to follow, chosen as `pick` says.
+    /// Runs `tokens` after those held; returns the token to follow, chosen as `pick` says, and perhaps begins with those that
+    /// are to be chosen `ahead`.
     ///
     /// # Errors
     /// As [`extend`](Self::extend).
-    pub async fn extend_to_pick(&mut self, network: &mut Network, tokens: &[u32], pick: Pick) -> Result<u32> {
-        let ran = network.run_to_pick(self.sequence, tokens, self.tokens.len(), pick).await;
+    pub async fn extend_to_pick(
+        &mut self,
+        network: &mut Network,
+        tokens: &[u32],
+        pick: Pick,
+        ahead: &[Pick],
+    ) -> Result<u32> {
+        let ran = network.run_to_pick(self.sequence, tokens, self.tokens.len(), pick, ahead).await;
         self.note(tokens, ran, network.can_rewind())
     }
 

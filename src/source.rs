@@ -42,7 +42,7 @@ pub use hashing::HashingSource;
 pub use http::{HttpOptions, HttpSource, Keep, RequestRecord, hub_url, requests};
 pub use memory::MemorySource;
 #[cfg(target_arch = "wasm32")]
-pub use wait::sleep;
+pub use wait::{sleep, user_agent};
 
 /// A future that need not be `Send`: everything of a page runs in one worker.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;

@@ -532,6 +532,9 @@ fn wrong_load_options_name_the_field() {
         (r#"{"contextLength": "long"}"#, "contextLength"),
         (r#"{"contextlength": 5}"#, "contextlength"),
         (r#"{"backend": "tpu"}"#, "backend"),
+        (r#"{"tokensInFlight": 17}"#, "tokensInFlight is 17"),
+        (r#"{"tokensInFlight": -1}"#, "tokensInFlight"),
+        (r#"{"tokensInFlight": 0.5}"#, "tokensInFlight"),
     ] {
         let source: Box<dyn Source> = Box::new(MemorySource::new(gguf::byte_model().build()));
         let outcome = parse::<LoadOptions>(json).and_then(|options| {

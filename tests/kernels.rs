@@ -57,7 +57,10 @@ tests! {
     cpu_delta_nets: Cpu, "delta", 20;
     cpu_experts: Cpu, "experts", 6;
     gpu_projections: Gpu, "projections", 3;
+    gpu_packed_projections: Gpu, "packed projections", 3;
     gpu_attention: Gpu, "attention", 16;
+    gpu_cached_attention: Gpu, "cached attention", 12;
+    gpu_long_attention: Gpu, "long attention", 8;
     gpu_norms_and_scale: Gpu, "norms", 12;
     gpu_short_convolutions: Gpu, "short", 8;
     gpu_delta_nets: Gpu, "delta", 8;

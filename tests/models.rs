@@ -121,15 +121,21 @@ fn check_architecture(folder: &Path, name: &str, backend: Backend) -> Result<(),
     let (max, mean) = distance(&logits, &expected);
     let quantised = golden["quant"].as_str().is_some_and(|quant| quant.starts_with('Q'));
     let exact = !quantised || backend != Backend::Cpu;
-    let (max_allowed, mean_allowed) = match exact {
-        true => (tolerance::F32_LOGITS, tolerance::F32_LOGITS),
-        false => (tolerance::Q8_ACTIVATIONS_MAX, tolerance::Q8_ACTIVATIONS_MEAN),
+    let (max_allowed, mean_allowed, steps_allowed) = match backend {
+        Backend::Cpu if quantised => {
+            (tolerance::Q8_ACTIVATIONS_MAX, tolerance::Q8_ACTIVATIONS_MEAN, tolerance::SAME_ENGINE)
+        }
+        // What is rounded may fall to either side, after sums in another order.
+        Backend::Gpu if quantised => (tolerance::HALF_CACHE, tolerance::HALF_CACHE, tolerance::HALF_CACHE),
+        // One token and several have kernels of their own there.
+        Backend::Gpu => (tolerance::F32_LOGITS, tolerance::F32_LOGITS, tolerance::F32_LOGITS),
+        _ => (tolerance::F32_LOGITS, tolerance::F32_LOGITS, tolerance::SAME_ENGINE),
     };
     if max > max_allowed || mean > mean_allowed {
         return Err(format!("{name}: logits are off by {max} at most, {mean} on average"));
     }
     let (steps, _) = distance(&decode(&mut network, &prompt), &logits);
-    if steps > tolerance::SAME_ENGINE {
+    if steps > steps_allowed {
         return Err(format!("{name}: decode differs from prefill by {steps}"));
     }
     let found = greedy(&mut network, &prompt, 32);
@@ -186,7 +192,7 @@ fn a_token_on_the_gpu_costs_little() {
     let (layers, vocab) = (network.spec.layers.len(), network.spec.vocab);
     let sequence = network.open(16).unwrap();
     for (position, id) in [1, 403, 407].into_iter().enumerate() {
-        block_on(network.run_to_pick(sequence, &[id], position, Pick::Likeliest)).unwrap();
+        block_on(network.run_to_pick(sequence, &[id], position, Pick::Likeliest, &[])).unwrap();
         let cost = network.run_cost().unwrap();
         assert!(cost.dispatches <= 6 * layers + 5, "{cost:?} for {layers} layers");
         assert_eq!(cost.created, 0);

@@ -18,7 +18,7 @@ use tabmind::kernels::activation::Activation;
 use tabmind::kernels::experts::Gating;
 use tabmind::kernels::linear::{Epilogue, Linear};
 use tabmind::kernels::norm::NormParams;
-use tabmind::network::{Backend, Blueprint, Network};
+use tabmind::network::{Backend, Blueprint, Executor, Network};
 use tabmind::recording::{Op, Recording};
 use tabmind::source::{FileSource, MemorySource, Source};
 use tabmind::spec::{
@@ -372,8 +372,10 @@ fn logits(
     backend: Backend,
     prompt: &[u32],
 ) -> Result<Vec<f32>> {
-    let mut network =
-        block_on(Network::build(blueprint, gguf, parts, backend, &Cancel::never(), &mut |_| {}))?;
+    let mut network = block_on(async {
+        let executor = Executor::open(backend).await?;
+        Network::build(blueprint, gguf, parts, executor, &Cancel::never(), &mut |_| {}).await
+    })?;
     let sequence = network.open(network.context_length)?;
     block_on(network.run(sequence, prompt, 0, 0)).map(|logits| logits.to_vec())
 }

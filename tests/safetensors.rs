@@ -18,7 +18,7 @@ use tabmind::files::ModelFiles;
 use tabmind::generate::Outcome;
 use tabmind::gguf::Gguf;
 use tabmind::model::Model;
-use tabmind::network::{Backend, Blueprint, Network};
+use tabmind::network::{Backend, Blueprint, Executor, Network};
 use tabmind::request::{LoadOptions, Request, parse};
 use tabmind::safetensors::Directory;
 use tabmind::source::{FileSource, MemorySource, Source};
@@ -126,7 +126,7 @@ fn quantised_at_load_the_ids_are_those_of_the_quantised_files() {
             blueprint,
             &table,
             &parts,
-            Backend::Naive,
+            Executor::Naive,
             &Cancel::never(),
             &mut |_| {},
         ))

@@ -56,7 +56,7 @@ async function start(type: "load" | "estimate", model: ModelSource, options: Loa
   const connection = new Connection(startWorker(assets, build.name), (json) => onProgress?.(JSON.parse(json) as Progress));
   try {
     const wasmUrl = assets === undefined ? null : assetUrl(assets, `tabmind-${build.name}_bg.wasm`);
-    const message = { type, wasmUrl, threads: build.threads, parts, options: toJson("options", withThreads(forRust, build)) };
+    const message = { type, wasmUrl, threads: build.threads, parts, options: toJson("options", withFlights(withThreads(forRust, build))) };
     return { connection, json: await connection.start(message, signals) };
   } catch (error) {
     connection.end(new TabmindError("closed", `the ${type} failed`));
@@ -67,6 +67,14 @@ async function start(type: "load" | "estimate", model: ModelSource, options: Loa
 /** The threads that there will be, where the caller left it open or wants more than there are; mistakes are left to Rust. */
 function withThreads(options: LoadOptions, { threads }: Build): LoadOptions {
   return options.threads === undefined || options.threads > 1 ? { ...options, threads } : options;
+}
+
+/**
+ * More tokens in flight in Firefox, where the caller left it open: it looks every 100 ms whether the GPU is done, and a page
+ * that waits for each token writes ten in a second.
+ */
+function withFlights(options: LoadOptions): LoadOptions {
+  return navigator.userAgent.includes("Firefox/") ? { ...options, tokensInFlight: options.tokensInFlight ?? 8 } : options;
 }
 
 /**

@@ -4,6 +4,7 @@ import type * as Glue from "./border.js";
 import type { WireError } from "./errors.js";
 import type { Call, FromWorker, StartType, ToWorker } from "./protocol.js";
 import { sealScope } from "./seal.js";
+import { askForSubgroups } from "./subgroups.js";
 import { type StartThread, joinThreads, startThreads } from "./threads.js";
 import type { NetworkRequest } from "./types/engine.js";
 
@@ -21,6 +22,7 @@ export function serve(ownGlue: typeof Glue, ownScriptUrl: string, ownModuleUrl: 
   glue = ownGlue;
   scriptUrl = ownScriptUrl;
   moduleUrl = ownModuleUrl;
+  askForSubgroups();
 }
 
 self.addEventListener("message", ({ data }: MessageEvent<ToWorker | StartThread>) => {

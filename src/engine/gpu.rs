@@ -8,27 +8,40 @@ macro_rules! wgsl {
     };
 }
 
+mod abilities;
 mod arena;
 mod attention;
 mod device;
+mod flight;
 mod linear;
+mod open;
+mod piece;
 mod planes;
 mod program;
 mod recurrent;
 mod sequence;
 mod shaders;
 mod stores;
+mod transfer;
+mod tuning;
 mod vectors;
 
 use self::arena::{Arena, Place};
+use self::attention::splits;
 pub use self::device::Adapter;
 use self::device::Device;
-use self::program::{Grid, NONE, Programmer, Step};
+use self::flight::Flights;
+pub use self::open::Gpu;
+pub use self::piece::RunCost;
+use self::piece::{End, RunWords};
+use self::program::{Depth, Grid, NONE, Programmer, Step};
 use self::sequence::Sequence;
 use self::shaders::{Shaders, bind};
 use self::stores::Stores;
+use self::transfer::Transfer;
+pub use self::tuning::Tuning;
 use self::vectors::{Vectors, rope_table};
-use super::{Batch, Engine, Pick, SequenceId, WeightSink, keep};
+use super::{Batch, Engine, Pick, SequenceId, WeightSink, keep, quantizes_cache};
 use crate::error::{Result, bail};
 use crate::kernels::formats::Format;
 use crate::kernels::norm::NormMode;
@@ -41,6 +54,8 @@ pub struct GpuEngine {
     recording: Recording,
     formats: Vec<Format>,
     vocab: usize,
+    /// Whether keys and values are kept in 16 bits.
+    halves: bool,
     arena: Arena,
     stores: Stores,
     vectors: Vectors,
@@ -60,35 +75,11 @@ pub struct GpuEngine {
     /// Group 0.
     shared: wgpu::BindGroup,
     sequences: Vec<Option<Sequence>>,
+    flights: Flights,
     logits: Vec<f32>,
     /// Tokens of the last run.
     last: usize,
     cost: RunCost,
-}
-
-/// What is read of a run.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum End {
-    Nothing,
-    /// Logits of all wanted tokens.
-    Logits,
-    /// The token to follow the only wanted one.
-    Chosen(Pick),
-}
-
-/// What a run cost beside the work itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RunCost {
-    /// Kernels dispatched.
-    pub dispatches: usize,
-    /// Buffers, bind groups and pipelines made.
-    pub created: usize,
-    /// Bytes written to the GPU.
-    pub bytes_written: usize,
-    /// Times that the host waited for results.
-    pub readbacks: usize,
-    /// Bytes read back.
-    pub bytes_read: usize,
 }
 
 impl GpuEngine {
@@ -96,20 +87,22 @@ impl GpuEngine {
     ///
     /// # Errors
     /// `webgpu_unavailable`, `out_of_memory`; `self_test_failed` for a kernel that the driver refuses
-    pub async fn new(recording: Recording, plan: &Plan, vocab: usize) -> Result<Self> {
-        let device = Device::open().await?;
-        let mut shaders = Shaders::new(&device.wgpu);
+    pub fn new(gpu: Gpu, recording: Recording, plan: &Plan, vocab: usize) -> Result<Self> {
+        let Gpu { device, mut shaders } = gpu;
         let arena = Arena::new(&device, &recording, vocab)?;
         let vectors = Vectors::new(&recording, plan);
         let stores = Stores::new(&device, &recording, plan)?;
+        let halves = quantizes_cache(plan);
         let mut program = |single| {
-            let mut programmer = Programmer::new(&device, &mut shaders, (&arena, &vectors, &stores), single);
+            let mut programmer =
+                Programmer::new(&device, &mut shaders, (&arena, &vectors, &stores), single, halves);
             recording.ops.iter().try_for_each(|op| record(&mut programmer, op))?;
             Ok(programmer.finish())
         };
         let (single, several) = (program(true)?, program(false)?);
         let mut choice = |label, source| {
-            let mut programmer = Programmer::new(&device, &mut shaders, (&arena, &vectors, &stores), true);
+            let mut programmer =
+                Programmer::new(&device, &mut shaders, (&arena, &vectors, &stores), true, halves);
             programmer.choice(label, source, vocab)?;
             Ok(programmer.finish())
         };
@@ -135,12 +128,14 @@ impl GpuEngine {
         let staging = device.buffer_for("staging", arena.logits_rows * vocab * 4, staging_usage);
         let resources = [&acts, &vector_buffer, &run, &ids].map(wgpu::Buffer::as_entire_binding);
         let shared = bind(&device, &shaders.run, &resources);
+        let flights = Flights::new(&device);
         device.check()?;
         Ok(Self {
             formats: plan.matrices.iter().map(|matrix| matrix.format).collect(),
             device,
             recording,
             vocab,
+            halves,
             arena,
             stores,
             vectors,
@@ -156,10 +151,25 @@ impl GpuEngine {
             staging,
             shared,
             sequences: Vec::new(),
+            flights,
             logits: Vec::new(),
             last: 0,
             cost: RunCost::default(),
         })
+    }
+
+    /// Frees all that the engine holds but the GPU itself, for another one.
+    pub fn dismantle(self) -> Gpu {
+        let Self {
+            device, shaders, stores, sequences, flights, acts, vector_buffer, run, ids, staging, ..
+        } = self;
+        sequences.iter().flatten().for_each(|sequence| sequence.free(&device));
+        stores.free(&device);
+        flights.free(&device);
+        [acts, vector_buffer, run, ids, staging].iter().for_each(|buffer| device.free(buffer));
+        // What is left are parameters of dispatches, which go with their bind groups.
+        device.forget_buffers();
+        Gpu { device, shaders }
     }
 
     /// What executes the kernels.
@@ -185,64 +195,14 @@ impl GpuEngine {
         self.cost
     }
 
-    /// Runs a batch in pieces that fit, and leaves what is read of it in `logits`.
-    async fn run_to(&mut self, end: End, batch: Batch<'_>) -> Result<()> {
-        self.logits.clear();
-        self.cost = RunCost::default();
-        let created = self.device.created();
-        let Batch { sequence, tokens, position, first_logits } = batch;
-        self.last = tokens.len();
-        let mut start = 0;
-        while start < tokens.len() {
-            // Pieces without logits are as long as the arena; of the others there is room for a few rows.
-            let (stop, end) = if start < first_logits {
-                (first_logits.min(start + self.arena.tokens), End::Nothing)
-            } else {
-                (tokens.len().min(start + self.arena.logits_rows), end)
-            };
-            self.piece(end, sequence, &tokens[start..stop], position + start).await?;
-            start = stop;
-        }
-        self.cost.created = self.device.created() - created;
-        Ok(())
-    }
-
-    /// Runs a piece of a batch: either all of its tokens' logits are wanted or none.
-    async fn piece(&mut self, end: End, sequence: SequenceId, tokens: &[u32], position: usize) -> Result<()> {
-        let first_logits = if end == End::Nothing { tokens.len() } else { 0 };
-        let run = run_words([tokens.len(), position, first_logits], end);
-        self.device.queue.write_buffer(&self.run, 0, bytemuck::cast_slice(&run));
-        self.device.queue.write_buffer(&self.ids, 0, bytemuck::cast_slice(tokens));
-        let mut encoder = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        let Some(state) = self.sequences.get(sequence.0).and_then(Option::as_ref) else { return Ok(()) };
-        if position == 0 {
-            state.clear_states(&mut encoder);
-        }
-        let dispatches = self.encode(&mut encoder, state, tokens.len(), end);
-        let (source, wanted) = match end {
-            End::Nothing => (0, 0),
-            End::Logits => (self.arena.logits.at, tokens.len() * self.vocab),
-            End::Chosen(_) => (self.arena.chosen.at, 1),
-        };
-        self.cost.dispatches += dispatches;
-        self.cost.bytes_written += size_of_val(&run) + size_of_val(tokens);
-        self.cost.readbacks += usize::from(wanted > 0);
-        self.cost.bytes_read += wanted * size_of::<f32>();
-        if wanted > 0 {
-            let source = source as u64 * 4;
-            encoder.copy_buffer_to_buffer(&self.acts, source, &self.staging, 0, Some(wanted as u64 * 4));
-        }
-        self.device.queue.submit([encoder.finish()]);
-        if wanted > 0 {
-            let old = self.logits.len();
-            self.logits.resize(old + wanted, 0.0);
-            self.device.read(&self.staging, &mut self.logits[old..]).await?;
-        }
-        self.device.check()
-    }
-
-    /// Encodes all dispatches for `tokens` tokens into one pass; says how many.
-    fn encode(&self, encoder: &mut wgpu::CommandEncoder, state: &Sequence, tokens: usize, end: End) -> usize {
+    /// Encodes all dispatches for `tokens` tokens from `position` on into one pass; says how many.
+    fn encode(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        state: &Sequence,
+        (tokens, position): (usize, usize),
+        end: End,
+    ) -> usize {
         let mut dispatches = 0;
         let steps = if tokens == 1 { &self.single } else { &self.several };
         let (likeliest, drawn): (&[Step], &[Step]) = match end {
@@ -259,8 +219,14 @@ impl GpuEngine {
                 Grid::Tokens(each) => (tokens, tokens.div_ceil(each)),
                 Grid::Items(each) => (tokens, tokens * each),
                 Grid::Wanted(each) => (wanted, wanted.div_ceil(each)),
+                Grid::Rows { each, per } => (tokens, (tokens * each).div_ceil(per)),
             };
-            if !step.when.contains(&count) {
+            let z = match step.depth {
+                Depth::One => 1,
+                Depth::Pieces(window) => splits(position, window),
+                Depth::IfInPieces(window) => usize::from(splits(position, window) > 1),
+            };
+            if !step.when.contains(&count) || z == 0 {
                 continue;
             }
             pass.set_pipeline(self.shaders.get(step.pipeline));
@@ -269,23 +235,11 @@ impl GpuEngine {
                 pass.set_bind_group(2, state.group(needed), &[]);
             }
             let word = |value: usize| u32::try_from(value).unwrap_or(NONE);
-            pass.dispatch_workgroups(word(step.x), word(y), 1);
+            pass.dispatch_workgroups(word(step.x), word(y), word(z));
             dispatches += 1;
         }
         dispatches
     }
-}
-
-/// `Run` of the kernels' prelude.
-type RunWords = [u32; 8];
-
-fn run_words(counts: [usize; 3], end: End) -> RunWords {
-    let word = |value: usize| u32::try_from(value).unwrap_or(NONE);
-    let [tokens, position, first_logits] = counts.map(word);
-    let End::Chosen(Pick::Drawn(draw)) = end else { return [tokens, position, first_logits, 0, 0, 0, 0, 0] };
-    let [temperature, min_p, top_p, fraction] =
-        [draw.temperature, draw.min_p, draw.top_p, draw.fraction].map(f32::to_bits);
-    [tokens, position, first_logits, word(draw.top_k), temperature, min_p, top_p, fraction]
 }
 
 /// Appends an op's dispatches.
@@ -325,18 +279,20 @@ impl WeightSink for GpuEngine {
 
 impl Engine for GpuEngine {
     fn open(&mut self, context: usize) -> Result<SequenceId> {
-        let sequence = Sequence::new(&self.device, &self.shaders, &self.recording, context)?;
+        let sequence = Sequence::new(&self.device, &self.shaders, &self.recording, context, self.halves)?;
         self.device.check()?;
         Ok(keep(&mut self.sequences, sequence))
     }
 
     fn close(&mut self, sequence: SequenceId) {
+        self.flights.disown();
         if let Some(sequence) = self.sequences[sequence.0].take() {
             sequence.free(&self.device);
         }
     }
 
     fn copy(&mut self, from: SequenceId, to: SequenceId, tokens: usize) -> Result<()> {
+        self.flights.disown();
         let mut encoder = self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         if let (Some(source), Some(target)) = (&self.sequences[from.0], &self.sequences[to.0]) {
             target.copy_from(source, &mut encoder, &self.recording, tokens);
@@ -346,22 +302,17 @@ impl Engine for GpuEngine {
     }
 
     async fn run(&mut self, batch: Batch<'_>) -> Result<()> {
-        self.run_to(End::Logits, batch).await
+        self.run_to(batch).await
     }
 
     async fn run_to_pick(
         &mut self,
         batch: Batch<'_>,
         pick: Pick,
+        ahead: &[Pick],
         _scratch: &mut Vec<f32>,
     ) -> Result<Option<u32>> {
-        self.run_to(End::Chosen(pick), batch).await?;
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "ids are small whole numbers"
-        )]
-        Ok(self.logits.first().filter(|id| **id >= 0.0).map(|&id| id as u32))
+        self.choose(batch, pick, ahead).await
     }
 
     fn logits(&mut self) -> &mut [f32] {
@@ -380,8 +331,8 @@ impl Engine for GpuEngine {
                 self.device.wgpu.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             let bytes = Some(size_of_val(rows) as u64);
             encoder.copy_buffer_to_buffer(&self.acts, first as u64 * 4, &self.staging, 0, bytes);
-            self.device.queue.submit([encoder.finish()]);
-            self.device.read(&self.staging, rows).await?;
+            let submission = self.device.queue.submit([encoder.finish()]);
+            Transfer::new(&self.staging, rows.len(), submission).arrive(&self.device, rows).await?;
         }
         Ok(rows.chunks_exact(stride).flat_map(|row| &row[..x.width]).copied().collect())
     }

@@ -59,6 +59,12 @@ impl<'a> Answer<'a> {
         if sees_logits { None } else { self.sampler.pick() }
     }
 
+    /// How those after it are, `most` of them and no more than the answer may have.
+    pub(super) fn picks_ahead(&self, most: usize) -> Vec<Pick> {
+        let left = self.max_tokens.map_or(most, |max| max.saturating_sub(self.len() + 1));
+        self.sampler.picks_ahead(most.min(left))
+    }
+
     /// Takes a token that was chosen so.
     pub(super) fn take(&mut self, id: u32) -> u32 {
         self.sampler.take(id);

@@ -9,6 +9,7 @@
 mod bf16;
 mod f16;
 mod f32;
+mod noise;
 mod q2_k;
 mod q3_k;
 mod q4_0;
@@ -20,6 +21,7 @@ mod q5_k;
 mod q6_k;
 mod q8_0;
 
+pub use noise::Noise;
 pub use q4_0::quantize as quantize_q4_0;
 pub use q8_0::quantize as quantize_q8_0;
 

@@ -7,11 +7,11 @@ use crate::budget::{MEMORY_LIMIT, MemoryBytes};
 use crate::error::Result;
 use crate::files::ModelFiles;
 use crate::gguf::Gguf;
-use crate::network::{Backend, Draft};
-use crate::request::LoadOptions;
+use crate::network::{Backend, Draft, Executor};
+use crate::request::{BackendChoice, LoadOptions};
 use crate::source::Source;
 use crate::spec::{EncoderSpec, Spec};
-use crate::speed::tokens_per_second;
+use crate::trial::Place;
 
 /// What loading a model would take. Field names are those of the JavaScript API.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,7 +33,7 @@ pub struct Estimate {
     /// Whether the bytes are already here.
     pub cached: bool,
     /// Tokens that it would write in a second with little in its context, by what its first layers take here; none where
-    /// that was not measured: the model does not fit, or another engine than the CPU's would run it.
+    /// that was not measured: the model does not fit, or the GPU was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_tokens_per_second: Option<f64>,
 }
@@ -44,7 +44,6 @@ impl Model {
     /// # Errors
     /// As [`Model::load`], but for what only the weights can show; that a model does not fit is no error.
     pub async fn estimate(parts: &[Box<dyn Source>], options: &LoadOptions) -> Result<Estimate> {
-        let (backend, _) = options.backend()?;
         let gguf = ModelFiles::read(parts).await?.table;
         if let Some(spec) = EncoderSpec::read(&gguf)? {
             let cached = parts.iter().all(|part| part.is_cached());
@@ -56,9 +55,17 @@ impl Model {
         let draft = Draft::new(spec.clone(), &gguf, options.context_length, quantize)?;
         let fitting = draft.budget.fit(draft.context_length, draft.asked_for, MEMORY_LIMIT);
         let context_length = *fitting.as_ref().unwrap_or(&draft.context_length);
-        let expected_tokens_per_second = match (&fitting, backend) {
-            (Ok(_), Backend::Cpu) => tokens_per_second(spec, &gguf, quantize, options.threads()?).await?,
-            _ => None,
+        let trial = options.trial(&spec, &gguf)?;
+        let (backend, expected_tokens_per_second) = match (&fitting, options.backend_choice()) {
+            (Ok(_), BackendChoice::Cpu) => (Backend::Cpu, trial.tokens_per_second().await?),
+            (Ok(_), BackendChoice::Auto) => match trial.fastest().await? {
+                Place { executor: Executor::Cpu, tokens_per_second: None, .. } => {
+                    (Backend::Cpu, trial.tokens_per_second().await?)
+                }
+                place => (place.executor.backend(), place.tokens_per_second),
+            },
+            (_, BackendChoice::Webgpu) => (Backend::Gpu, None),
+            (Err(_), _) => (Backend::Cpu, None),
         };
         Ok(Estimate {
             fits: fitting.is_ok(),

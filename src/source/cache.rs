@@ -302,6 +302,22 @@ impl Cache {
         }
     }
 
+    /// What is kept beside the models under this name.
+    pub async fn note(&self, name: &str) -> Option<Vec<u8>> {
+        let file = self.folder.snapshot(name).await?;
+        Some(entry::read_slice(file.into(), 0, u64::from(u32::MAX)).await)
+    }
+
+    /// Keeps `bytes` beside the models, in place of what was there; not if another tab does so at this moment.
+    pub async fn keep_note(&self, name: &str, bytes: &[u8]) {
+        if self.folder.remove(name).await
+            && let Ok(file) = self.folder.open_exclusively(name, true).await
+        {
+            // What was not written is not read: it is no JSON.
+            let _ = file.write(0, bytes);
+        }
+    }
+
     async fn names(&self) -> Vec<String> {
         let names = self.folder.names().await;
         names.iter().filter_map(|name| name.strip_suffix(".index").map(str::to_string)).collect()

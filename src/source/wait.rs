@@ -86,6 +86,11 @@ impl Drop for Alarm {
     }
 }
 
+/// What the browser calls itself.
+pub fn user_agent() -> String {
+    scope().navigator().user_agent().unwrap_or_default()
+}
+
 /// The worker's global.
 pub(super) fn scope() -> WorkerGlobalScope {
     js_sys::global().unchecked_into()

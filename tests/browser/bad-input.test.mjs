@@ -198,6 +198,7 @@ const loads = {
   "{ contextLength: -1 }": /contextLength/u,
   "{ contextLength: 1e12 }": /contextLength/u,
   "{ threads: 0 }": /threads/u,
+  "{ tokensInFlight: 17 }": /tokensInFlight is 17/u,
   "{ cache: 'floppy' }": /cache|floppy/u,
   "{ speed: 'fast' }": /speed/u,
 };

@@ -108,6 +108,37 @@ test("the same seed draws the same tokens on WebGPU and on the CPU", { skip: wit
   assert.deepEqual(gpu.map(({ bytesRead }) => bytesRead), filters.map(() => 4), "only ids are read back");
 });
 
+test("with several tokens in flight the text is the same, whatever ended the one before", async (t) => {
+  const model = harness.made("flight.gguf", writeGguf(tinyModel()));
+  const page = await harness.page(t);
+  const [alone, ahead] = await page.evaluate(async (url) => {
+    const answers = [];
+    for (const tokensInFlight of [0, 8]) {
+      const engine = await window.tabmind.load(url, { cache: "none", backend: "webgpu", tokensInFlight });
+      const request = { prompt: [1, 2, 3], max_tokens: 12, ignore_eos: true, return_token_ids: true };
+      const found = [];
+      for (const more of [{ temperature: 0 }, { seed: 1 }, { seed: 2, top_k: 9 }]) {
+        // Aborted with the first token, while others are in flight.
+        const controller = new AbortController();
+        const stream = await engine.completions.create({ ...request, seed: 3, stream: true }, { signal: controller.signal });
+        const reading = (async () => {
+          for await (const _ of stream) controller.abort();
+        })();
+        const end = await reading.then(() => "whole", (error) => error.name);
+        const { choices } = await engine.completions.create({ ...request, ...more });
+        found.push({ end, ids: choices[0].token_ids });
+      }
+      const { gpuObjectsCreated, gpuReadbacks, gpuBytesRead } = await engine.stats();
+      answers.push({ found, cost: [gpuObjectsCreated, gpuReadbacks, gpuBytesRead] });
+      await engine.close();
+    }
+    return answers;
+  }, model);
+  assert.deepEqual(ahead, alone);
+  assert.deepEqual(ahead.found.map(({ end }) => end), ["AbortError", "AbortError", "AbortError"]);
+  assert.deepEqual(ahead.cost, [0, 1, 4]);
+});
+
 test("along a text that fills the context the log-probabilities on WebGPU stay with those of the CPU", async (t) => {
   // The soak run's length; a software adapter takes its time.
   const tokens = soak ? 2048 : 256;

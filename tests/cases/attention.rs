@@ -1,5 +1,7 @@
 //! Attention: in all of its forms over plain caches, and over caches as they are beside quantised weights.
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 use tabmind::kernels::attention::{Attention, QueryTemperature};
 use tabmind::kernels::formats::Format;
@@ -10,11 +12,21 @@ use super::case::{CONTEXT, Case, PLAIN};
 
 /// Norms, rotation, gate, softcap, window and temperature in any combination, with heads of any size.
 pub fn plain() -> impl Strategy<Value = Case> {
-    let heads = (1usize..4, 1usize..4, 1usize..6, 1usize..70);
-    let options = (any::<[bool; 6]>(), 1usize..80, any::<u64>());
-    (heads, options).prop_map(|((kv_heads, group, pairs, value_dim), (flags, prompt, seed))| {
+    of_prompts(1..CONTEXT - 12, CONTEXT, 5)
+}
+
+/// The same over contexts so long that engines split them, with windows that begin in their middle.
+pub fn long() -> impl Strategy<Value = Case> {
+    of_prompts(250..800, 840, 300)
+}
+
+fn of_prompts(prompts: Range<usize>, context: usize, window_len: usize) -> impl Strategy<Value = Case> {
+    let heads = (1usize..4, 1usize..10, 1usize..6, 1usize..70);
+    let options = (any::<[bool; 6]>(), prompts, any::<u64>());
+    (heads, options).prop_map(move |((kv_heads, group, pairs, value_dim), (flags, prompt, seed))| {
         let [norm, rope, gate, softcap, window, temperature] = flags;
         let mut case = Case::new(seed);
+        case.context = context;
         let x = case.embed(Format::F32, 24);
         let (heads, key_dim) = (kv_heads * group, 2 * pairs + 3);
         let (q, k, v) = (heads * key_dim, kv_heads * key_dim, kv_heads * value_dim);
@@ -42,10 +54,10 @@ pub fn plain() -> impl Strategy<Value = Case> {
             rope: rope.then_some(0),
             scale: 0.4,
             softcap: softcap.then_some(2.0),
-            window: window.then_some(5),
+            window: window.then_some(window_len),
             temperature: temperature.then_some(QueryTemperature { factor: 0.3, length: 4 }),
         }));
-        case.ending_with(y, prompt.min(CONTEXT - 12))
+        case.ending_with(y, prompt)
     })
 }
 

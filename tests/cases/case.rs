@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tabmind::engine::{Batch, CpuEngine, Engine, GpuEngine, NaiveEngine, SequenceId};
+use tabmind::engine::{Batch, CpuEngine, Engine, Gpu, GpuEngine, NaiveEngine, SequenceId};
 use tabmind::kernels::embed::Embed;
 use tabmind::kernels::formats::Format;
 use tabmind::kernels::linear::{Epilogue, Linear, Weight};
@@ -32,6 +32,10 @@ pub struct Case {
     pub vectors: Vec<Vec<f32>>,
     /// Rows of the logits.
     pub vocab: usize,
+    /// Tokens that there is room for.
+    pub context: usize,
+    /// Whether the GPU is to round activations, where it can.
+    pub packed: bool,
     batches: Vec<Vec<u32>>,
     allowed: Allowed,
     threads: usize,
@@ -70,6 +74,8 @@ impl Case {
             matrices: vec![],
             vectors: vec![],
             vocab: VOCAB,
+            context: CONTEXT,
+            packed: false,
             batches: vec![],
             allowed: Allowed::Relative(ROUNDING),
             threads: 1 + (seed % 3) as usize,
@@ -176,6 +182,12 @@ impl Case {
         self
     }
 
+    /// Activations are rounded on the GPU too.
+    pub fn packed(mut self) -> Self {
+        self.packed = true;
+        self
+    }
+
     /// Logits are products of `format` and the normalised `x`, of `tokens` tokens. Activations that meet quantised weights are
     /// rounded to 127 steps of the largest in a block, some 3.5, and so are off by 0.008 in the mean square: six times that,
     /// times a row's length, is allowed.
@@ -218,11 +230,18 @@ impl Case {
         for (index, values) in self.vectors.iter().enumerate() {
             engine.vector(VectorId(index), values.clone());
         }
-        engine.open(CONTEXT).unwrap()
+        engine.open(self.context).unwrap()
     }
 
     pub async fn gpu(&self, broken: bool) -> GpuEngine {
-        GpuEngine::new(self.recording(broken), &self.plan, self.vocab).await.unwrap()
+        let mut gpu = Gpu::open().await.unwrap();
+        // Each case takes one of the variants.
+        let tunings = gpu.tunings().into_iter().filter(|tuning| tuning.packed_dot == self.packed);
+        let tunings: Vec<_> = tunings.collect();
+        if !tunings.is_empty() {
+            gpu.tune(tunings[self.seed as usize % tunings.len()]);
+        }
+        GpuEngine::new(gpu, self.recording(broken), &self.plan, self.vocab).unwrap()
     }
 
     async fn logits(&self, mut engine: impl Engine) -> Vec<f32> {

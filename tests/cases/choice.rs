@@ -100,7 +100,7 @@ impl Choice {
         let sequence = self.case.fill(&mut gpu);
         for &pick in &self.picks {
             let batch = Batch { sequence, tokens: &[1, 2, 3], position: 0, first_logits: 2 };
-            let found = gpu.run_to_pick(batch, pick, &mut Vec::new()).await.unwrap();
+            let found = gpu.run_to_pick(batch, pick, &[], &mut Vec::new()).await.unwrap();
             if !self.allows(pick, found) {
                 return Err(format!("{found:?} for {pick:?}"));
             }

@@ -48,13 +48,13 @@ fn kernel<C: Check + 'static>(name: impl Into<String>, cases: impl Strategy<Valu
 pub fn kernels(subject: Subject) -> Vec<Kernel> {
     let mut kernels = vec![
         kernel("attention", attention::plain()),
+        kernel("cached attention", attention::cached()),
         kernel("norms and scale", products::norms_and_scale()),
         kernel("short convolutions", mixers::short_convolutions()),
         kernel("delta nets", mixers::delta_nets()),
     ];
     match subject {
         Subject::Cpu => {
-            kernels.push(kernel("cached attention", attention::cached()));
             for &format in Format::ALL {
                 kernels.push(kernel(format!("products {format:?}"), products::products(format)));
                 let [projections, experts] =
@@ -71,10 +71,15 @@ pub fn kernels(subject: Subject) -> Vec<Kernel> {
         }
         Subject::Gpu => {
             kernels.push(kernel("experts", mixers::experts([Format::Q4_0, Format::Q8_0, Format::Q5_1])));
+            kernels.push(kernel("long attention", attention::long()));
             kernels.push(kernel("the likeliest token", choice::likeliest()));
             kernels.push(kernel("a drawn token", choice::drawn()));
             for &format in Format::ALL {
                 kernels.push(kernel(format!("projections {format:?}"), products::projections(format)));
+                if format.block_len() > 1 {
+                    let packed = products::rounded_projections(format).prop_map(Case::packed);
+                    kernels.push(kernel(format!("packed projections {format:?}"), packed));
+                }
             }
         }
     }

@@ -51,13 +51,13 @@ impl Profile {
 }
 
 pub fn command(mut args: Args) -> Result<()> {
-    if args.flag("--kernel-tests") {
-        args.finish()?;
-        return build_kernel_tests();
-    }
-    let profile = Profile::from_args(&mut args)?.unwrap_or(Profile::Release);
     let variants =
         args.value("--only")?.map_or_else(|| Ok(variant::ALL.to_vec()), |names| variant::parse(&names))?;
+    if args.flag("--kernel-tests") {
+        args.finish()?;
+        return build_kernel_tests(&variants);
+    }
+    let profile = Profile::from_args(&mut args)?.unwrap_or(Profile::Release);
     args.finish()?;
     build_only(profile, &variants)?;
     print!("{}", sizes::table(&sizes::measure(&dist_dir())?));
@@ -100,11 +100,11 @@ fn stamp(name: &str) -> Result<Stamp> {
 }
 
 /// Modules with the kernels' cases, for the browser tests: below `target`, for no page fetches them.
-pub fn build_kernel_tests() -> Result<()> {
+pub fn build_kernel_tests(variants: &[Variant]) -> Result<()> {
     setup::rust()?;
     setup::node()?;
     let out = shell::root().join("target/kernel-tests");
-    for &variant in variant::ALL {
+    for &variant in variants {
         let module = compile(Profile::Release, variant, &["kernel-tests"])?;
         bind(&module, &out, variant, None)?;
     }

@@ -31,7 +31,8 @@ cargo xtask <command> [options]
   test        run every kind of test once
               [--soak] [--only NAME]
   build       build the wasm module and the npm package into pkg/dist
-              [--profile release|dist] [--only BUILD,…]; or --kernel-tests, for tests/browser/kernels.test.mjs
+              [--profile release|dist] [--only BUILD,…]; or --kernel-tests [--only BUILD,…], for
+              tests/browser/kernels.test.mjs
   generate    text from a model, through the package in a headless browser
               --model FILE --prompt TEXT [--chat] [--max-tokens N] [--backend auto|webgpu|cpu]
               [--threads N] [--temperature T] [--seed S] [--json]

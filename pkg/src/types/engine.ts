@@ -32,12 +32,14 @@ export type ModelPart = string | URL | Blob | ArrayBuffer | Uint8Array;
 /** Options of `load`. */
 export interface LoadOptions {
   /**
-   * `"auto"` (default) takes the CPU until the WebGPU engine is tuned; `"webgpu"` asks for that engine, and fails with
-   * `webgpu_unavailable` where the browser has no WebGPU.
+   * `"auto"` (default) takes the engine that a short measurement, remembered in this browser, says is faster for this model,
+   * WebGPU when in doubt, and the CPU where the adapter is software or computes wrongly; `info.backendReason` says which it was.
+   * `"webgpu"` asks for the GPU, and fails with `webgpu_unavailable` where the browser has none. Where it computes wrongly the CPU
+   * takes its place, or with `fallback: false` the call fails with `self_test_failed`.
    */
   backend?: "auto" | "webgpu" | "cpu";
   /**
-   * Whether the CPU goes on where a lost GPU cannot be had again, or is lost twice within a minute. Default: true. With
+   * Whether the CPU goes on where a GPU fails its test or, once lost, cannot be had again, or is lost twice within a minute. Default: true. With
    * false such a call fails with `device_lost`, or what else the GPU fails with, and the next one tries the GPU again.
    */
   fallback?: boolean;
@@ -50,6 +52,11 @@ export interface LoadOptions {
    * cross-origin isolated there is one, whatever is asked for; `info.threads` says how many there are.
    */
   threads?: number;
+  /**
+   * Tokens that the GPU begins with before the page knows the one before them, 0 to 16; default: 2, in Firefox 8. The text
+   * is the same. Where it ends sooner than expected, the GPU has computed so many in vain.
+   */
+  tokensInFlight?: number;
   /**
    * Keep downloaded models in the origin private file system (default), or not at all. Where the browser has none or
    * no room, the model is loaded all the same, and `info.notes` says why it is not kept.
@@ -107,7 +114,7 @@ export interface Estimate {
   backend: "webgpu" | "cpu";
   /** Whether the bytes are already in this browser. */
   cached: boolean;
-  /** Tokens per second to expect of the CPU with little in the context, measured for a second at most; absent where the model does not fit or something else would run it. */
+  /** Tokens per second to expect with little in the context, measured for a second at most; absent where the model does not fit or the GPU was asked for. */
   expectedTokensPerSecond?: number;
 }
 

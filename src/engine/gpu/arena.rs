@@ -1,5 +1,6 @@
 //! Where activations lie: every buffer of the recording, `[tokens, width]`, one behind the other in one GPU buffer.
 
+use super::attention::partials;
 use super::device::Device;
 use crate::error::Result;
 use crate::kernels::experts::Experts;
@@ -41,6 +42,8 @@ pub struct Arena {
     pub expert_inner: Place,
     /// `[tokens · used, hidden]`: outputs of experts.
     pub expert_out: Place,
+    /// One token's attention by pieces of its positions.
+    pub partials: Place,
     /// `[wanted tokens, vocabulary]`
     pub logits: Place,
     /// The token that was chosen.
@@ -85,6 +88,10 @@ impl Arena {
             _ => None,
         });
         let widest = inputs.max().unwrap_or(0);
+        let attention = recording.ops.iter().filter_map(|op| match op {
+            Op::Attention(op) => Some(partials(op)),
+            _ => None,
+        });
         Self {
             tokens,
             logits_rows,
@@ -93,6 +100,7 @@ impl Arena {
             routes: rows(tokens, experts(&|op| 2 * op.used)),
             expert_inner: rows(tokens, experts(&|op| op.used * op.width)),
             expert_out: rows(tokens, experts(&|op| op.used * op.x.width)),
+            partials: rows(1, attention.max().unwrap_or(0)),
             logits: rows(logits_rows, vocab),
             chosen: rows(1, 1),
             len,

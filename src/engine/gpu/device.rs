@@ -3,8 +3,7 @@
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::oneshot;
-
+use super::abilities::Abilities;
 use crate::error::{Error, ErrorKind, Result, bail};
 
 /// Uploads are handed over once this many bytes wait.
@@ -18,6 +17,8 @@ pub struct Device {
     pub queue: wgpu::Queue,
     /// What it is.
     pub adapter: Adapter,
+    /// What it does beyond what every one does.
+    pub abilities: Abilities,
     limits: wgpu::Limits,
     fault: Arc<Mutex<Option<Error>>>,
     /// Bytes written since the last submission.
@@ -33,6 +34,12 @@ pub struct Device {
 pub struct Adapter {
     /// As the driver or the browser names it.
     pub name: String,
+    /// Whether it is a program that does as if.
+    pub is_software: bool,
+}
+
+fn instance() -> wgpu::Instance {
+    wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle())
 }
 
 fn unavailable(detail: impl Into<String>) -> Error {
@@ -40,8 +47,7 @@ fn unavailable(detail: impl Into<String>) -> Error {
         .with_hint("Leave the backend option out, or set it to \"cpu\".")
 }
 
-async fn request_adapter() -> Result<wgpu::Adapter> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+async fn request_adapter(instance: &wgpu::Instance) -> Result<wgpu::Adapter> {
     let options = wgpu::RequestAdapterOptions {
         power_preference: wgpu::PowerPreference::HighPerformance,
         ..Default::default()
@@ -58,13 +64,14 @@ impl Adapter {
     /// # Errors
     /// `webgpu_unavailable`
     pub async fn find() -> Result<Self> {
-        Ok(Self::of(&request_adapter().await?.get_info()))
+        Ok(Self::of(&request_adapter(&instance()).await?.get_info()))
     }
 
     fn of(info: &wgpu::AdapterInfo) -> Self {
         // Browsers tell little, some nothing.
         let told = [&info.name, &info.driver].into_iter().find(|text| !text.is_empty());
-        Self { name: told.map_or_else(|| "unnamed".into(), Clone::clone) }
+        let name = told.map_or_else(|| "unnamed".into(), Clone::clone);
+        Self { name, is_software: info.device_type == wgpu::DeviceType::Cpu }
     }
 }
 
@@ -74,17 +81,20 @@ impl Device {
     /// # Errors
     /// `webgpu_unavailable`
     pub async fn open() -> Result<Self> {
-        let adapter = request_adapter().await?;
+        let instance = instance();
+        let adapter = request_adapter(&instance).await?;
         let limits = adapter.limits();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("tabmind"),
             required_limits: limits.clone(),
+            required_features: Abilities::wanted(&adapter),
             ..Default::default()
         };
         let (wgpu, queue) = adapter
             .request_device(&descriptor)
             .await
             .map_err(|error| unavailable(format!("the WebGPU adapter gives no device: {error}")))?;
+        let abilities = Abilities::of(&instance, &adapter, &wgpu);
         let fault = Arc::new(Mutex::new(None));
         let keep = |fault: &Arc<Mutex<Option<Error>>>| {
             let fault = Arc::clone(fault);
@@ -102,7 +112,17 @@ impl Device {
             }
         });
         let adapter = Adapter::of(&adapter.get_info());
-        Ok(Self { wgpu, queue, adapter, limits, fault, waiting: 0, allocated: 0.into(), created: 0.into() })
+        Ok(Self {
+            wgpu,
+            queue,
+            adapter,
+            abilities,
+            limits,
+            fault,
+            waiting: 0,
+            allocated: 0.into(),
+            created: 0.into(),
+        })
     }
 
     /// Bytes that a kernel can be given as one buffer.
@@ -176,6 +196,11 @@ impl Device {
         buffer.destroy();
     }
 
+    /// Notes that no buffer is left.
+    pub fn forget_buffers(&self) {
+        self.allocated.set(0);
+    }
+
     /// Writes `bytes`, a multiple of four, and lets the GPU take them in now and then, so that few wait in memory.
     pub fn write(&mut self, buffer: &wgpu::Buffer, offset: usize, bytes: &[u8]) {
         self.queue.write_buffer(buffer, offset as u64, bytes);
@@ -196,34 +221,10 @@ impl Device {
             None => Ok(()),
         }
     }
-
-    /// Reads the first `into.len()` floats of `staging`, a buffer that can be mapped, once the GPU has written them.
-    ///
-    /// # Errors
-    /// As [`check`](Self::check).
-    pub async fn read(&self, staging: &wgpu::Buffer, into: &mut [f32]) -> Result<()> {
-        let bytes = size_of_val(into) as u64;
-        let (sender, receiver) = oneshot::channel();
-        staging.map_async(wgpu::MapMode::Read, ..bytes, move |outcome| {
-            // Nobody waits any longer if the call was dropped.
-            let _ = sender.send(outcome);
-        });
-        // In a browser the event loop does this.
-        let polled = self.wgpu.poll(wgpu::PollType::wait_indefinitely());
-        let outcome = receiver.await;
-        self.check()?;
-        if polled.is_err() || !matches!(outcome, Ok(Ok(()))) {
-            return Err(lost("results could not be read"));
-        }
-        let view = staging.get_mapped_range(..bytes).map_err(|error| lost(&error.to_string()))?;
-        into.copy_from_slice(bytemuck::cast_slice(&view));
-        drop(view);
-        staging.unmap();
-        Ok(())
-    }
 }
 
-fn lost(message: &str) -> Error {
+/// The error of a GPU that is gone.
+pub fn lost(message: &str) -> Error {
     Error::new(ErrorKind::DeviceLost, format!("the GPU is gone: {message}"))
         .with_hint("Load the model again; with backend: \"cpu\" it needs no GPU.")
 }

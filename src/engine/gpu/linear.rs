@@ -4,6 +4,7 @@ use super::arena::Place;
 use super::planes::BLOCK;
 use super::program::{ALWAYS, Grid, Kernel, Programmer, Words};
 use super::stores::Rows;
+use super::tuning::Tuning;
 use crate::error::Result;
 use crate::kernels::activation::Activation;
 use crate::kernels::embed::Embed;
@@ -18,18 +19,30 @@ use crate::recording::MatrixId;
 struct Variant {
     /// So many tokens at least and at most.
     when: (usize, usize),
-    /// Rows and tokens of a workgroup, as in the kernel.
-    rows: usize,
+    /// Tokens of a workgroup.
     tokens: usize,
-    kernel: &'static str,
+    tile: Tile,
 }
 
-/// Weights are read once per token.
-const ONE: Variant = Variant { when: (1, usize::MAX), rows: 8, tokens: 1, kernel: wgsl!("linear") };
+/// What a workgroup computes of its tokens.
+#[derive(Clone, Copy, PartialEq)]
+enum Tile {
+    /// So many rows for each lane.
+    Lanes(usize),
+    /// The same, of rounded tokens.
+    Packed(usize),
+    /// 64 rows, 8 for each invocation, as in `linear_tiled.wgsl`.
+    Memory,
+}
+
 /// Weights are read once, and every weight meets all tokens in registers.
-const FEW: Variant = Variant { when: (2, 8), tokens: 8, ..ONE };
+const FEW: Variant = Variant { when: (2, 8), tokens: 8, tile: Tile::Lanes(MOST_ROWS_OF_FEW) };
+/// More rows would take too many registers there.
+const MOST_ROWS_OF_FEW: usize = 2;
 /// Tiles of weights and tokens meet in workgroup memory.
-const MANY: Variant = Variant { when: (9, usize::MAX), rows: 64, tokens: 32, kernel: wgsl!("linear_tiled") };
+const MANY: Variant = Variant { when: (9, usize::MAX), tokens: 32, tile: Tile::Memory };
+/// Blocks of a rounded token that a workgroup's memory holds beside everything else.
+const MOST_PACKED_BLOCKS: usize = 320;
 
 /// Numbers of activations in `wgsl/activation.wgsl`.
 const fn number(activation: Activation) -> usize {
@@ -245,24 +258,51 @@ impl Programmer<'_> {
     /// Appends a product, one dispatch per segment that holds rows of it, for any number of tokens.
     fn product(&mut self, product: Product<'_>) -> Result<()> {
         if self.single || product.routed.is_some() {
-            return self.variant(&product, ONE);
+            return self.one(&product);
         }
-        self.variant(&product, FEW)?;
+        let rows = self.shaders.tuning.rows.min(MOST_ROWS_OF_FEW);
+        self.variant(&product, Variant { tile: Tile::Lanes(rows), ..FEW })?;
         self.variant(&product, MANY)
+    }
+
+    /// A product for one token, or one expert, at a time: weights are read once per token.
+    fn one(&mut self, product: &Product<'_>) -> Result<()> {
+        let Tuning { rows, packed_dot, .. } = self.shaders.tuning;
+        let planes = self.stores.stores[product.rows.store].planes;
+        let fits = product.columns.div_ceil(BLOCK) <= MOST_PACKED_BLOCKS;
+        let packs = packed_dot && fits && product.routed.is_none() && planes.packed().is_some();
+        let tile = if packs { Tile::Packed(rows) } else { Tile::Lanes(rows) };
+        self.variant(product, Variant { when: (1, usize::MAX), tokens: 1, tile })
     }
 
     fn variant(&mut self, product: &Product<'_>, variant: Variant) -> Result<()> {
         let stores = self.stores;
         let store = &stores.stores[product.rows.store];
         let used = product.routed.map_or(0, |routed| routed.used);
-        let constants = format!(
-            "const TOKENS: u32 = {}u;\nconst RAGGED: bool = {};\nconst EXPERTS: u32 = {used}u;",
+        let tuning = self.shaders.tuning;
+        let (own_rows, group_rows) = match variant.tile {
+            Tile::Lanes(rows) | Tile::Packed(rows) => (rows, tuning.group_rows(rows)),
+            Tile::Memory => (8, 64),
+        };
+        let mut constants = format!(
+            "const TOKENS: u32 = {}u;\nconst OWN_ROWS: u32 = {own_rows}u;\nconst RAGGED: bool = {};\n\
+             const EXPERTS: u32 = {used}u;\n",
             variant.tokens,
             !product.columns.is_multiple_of(BLOCK)
         );
         let prelude = store.planes.prelude();
-        let sources =
-            [constants.as_str(), wgsl!("activation"), prelude.as_str(), wgsl!("product"), variant.kernel];
+        let lanes = tuning.lanes();
+        let kernel: &[&str] = match variant.tile {
+            Tile::Lanes(_) => &[&lanes, wgsl!("linear")],
+            Tile::Packed(_) => {
+                constants += &format!("const BLOCKS: u32 = {}u;\n", product.columns.div_ceil(BLOCK));
+                let packed = store.planes.packed().unwrap_or_default();
+                &[&lanes, tuning.reduce_behind_lanes(), wgsl!("linear_packed"), packed]
+            }
+            Tile::Memory => &[wgsl!("linear_tiled")],
+        };
+        let preludes = [constants.as_str(), wgsl!("activation"), prelude.as_str(), wgsl!("product")];
+        let sources = [preludes.as_slice(), kernel].concat();
         let grid = match (product.finish, used) {
             (Finish::Logits(..), _) => Grid::Wanted(variant.tokens),
             (_, 0) => Grid::Tokens(variant.tokens),
@@ -278,7 +318,7 @@ impl Programmer<'_> {
             }
             let params = self.product_params(product, from - start, (from - first, to - from));
             let rows = if used > 0 { product.rows.count } else { to - from - product.second };
-            let x = rows.div_ceil(variant.rows);
+            let x = rows.div_ceil(group_rows);
             let kernel = Kernel { label: "linear", sources: &sources, x, grid, params };
             self.push_weights(kernel, segment, variant.when.0..=variant.when.1)?;
         }

@@ -91,6 +91,15 @@ impl Planes {
         }
     }
 
+    /// The source of the prelude that multiplies them with bytes, if they are integers.
+    pub fn packed(self) -> Option<&'static str> {
+        match self {
+            Planes::F32 | Planes::Halves { .. } => None,
+            Planes::Nibbles { .. } => Some(wgsl!("packed_nibbles")),
+            Planes::Bytes { .. } => Some(wgsl!("packed_bytes")),
+        }
+    }
+
     /// Repacks rows of `columns` weights from the file's format; appends to `quants` and `scales`.
     pub fn repack(
         self,

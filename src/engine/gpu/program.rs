@@ -30,6 +30,24 @@ pub enum Grid {
     Items(usize),
     /// One for so many tokens whose logits are wanted.
     Wanted(usize),
+    /// So many rows for each token, of which a workgroup takes some.
+    Rows {
+        /// Of each token.
+        each: usize,
+        /// Of a workgroup.
+        per: usize,
+    },
+}
+
+/// How many workgroups there are in z: it depends on the positions that a layer's window, if it has one, lets a token see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// One.
+    One,
+    /// One for every piece that they are split into.
+    Pieces(Option<usize>),
+    /// One if there are several pieces, none otherwise.
+    IfInPieces(Option<usize>),
 }
 
 /// Buffers of the sequence that a kernel works on.
@@ -49,6 +67,8 @@ pub struct Step {
     pub x: usize,
     /// Workgroups in y.
     pub grid: Grid,
+    /// Workgroups in z.
+    pub depth: Depth,
     /// For how many tokens it runs, or, where only their logits count, for how many of these.
     pub when: RangeInclusive<usize>,
     /// What it needs of the sequence.
@@ -119,6 +139,8 @@ pub struct Programmer<'a> {
     pub stores: &'a Stores,
     /// Whether one token runs at a time.
     pub single: bool,
+    /// Whether caches are in 16 bits.
+    pub halves: bool,
     steps: Vec<Step>,
 }
 
@@ -129,8 +151,9 @@ impl<'a> Programmer<'a> {
         shaders: &'a mut Shaders,
         (arena, vectors, stores): (&'a Arena, &'a Vectors, &'a Stores),
         single: bool,
+        halves: bool,
     ) -> Self {
-        Self { device, shaders, arena, vectors, stores, single, steps: Vec::new() }
+        Self { device, shaders, arena, vectors, stores, single, halves, steps: Vec::new() }
     }
 
     /// The finished list.
@@ -185,8 +208,15 @@ impl<'a> Programmer<'a> {
         let Kernel { label, sources, x, grid, .. } = kernel;
         self.device.check_workgroups(label, x)?;
         let pipeline = self.shaders.pipeline(self.device, bindings, label, sources);
-        self.steps.push(Step { pipeline, x, grid, when, state, operands });
+        self.steps.push(Step { pipeline, x, grid, depth: Depth::One, when, state, operands });
         Ok(())
+    }
+
+    /// Gives the last dispatch a depth.
+    pub fn deepen(&mut self, depth: Depth) {
+        if let Some(step) = self.steps.last_mut() {
+            step.depth = depth;
+        }
     }
 
     /// Appends a kernel that chooses one of `vocab` tokens.
@@ -214,7 +244,8 @@ impl<'a> Programmer<'a> {
             .option(self.vector(norm.bias))
             .u(add.is_some().into())
             .f(add.unwrap_or(0.0));
-        let sources = [wgsl!("reduce"), wgsl!("norm")];
+        let reduce = self.shaders.tuning.reduce();
+        let sources = [reduce.as_str(), wgsl!("norm")];
         self.push(
             Kernel { label: "norm", sources: &sources, x: width / group, grid: Grid::Tokens(1), params },
             None,

@@ -59,7 +59,8 @@ impl Programmer<'_> {
             .f(op.norm.eps);
         let constants =
             format!("const KEY_DIM: u32 = {}u;\nconst VALUE_DIM: u32 = {}u;", op.key_dim, op.value_dim);
-        let sources = [constants.as_str(), activation, wgsl!("reduce"), wgsl!("delta_net")];
+        let reduce = self.shaders.tuning.reduce();
+        let sources = [constants.as_str(), activation, reduce.as_str(), wgsl!("delta_net")];
         let x = op.value_heads;
         let kernel = Kernel { label: "delta_net", sources: &sources, x, grid: Grid::Once, params };
         self.push(kernel, Some(State::Recurrent(op.state)))

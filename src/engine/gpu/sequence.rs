@@ -1,10 +1,11 @@
 //! One sequence's keys, values and recurrent states.
 
+use super::attention::padded;
 use super::device::Device;
 use super::program::State;
 use super::shaders::{Shaders, bind};
 use crate::error::Result;
-use crate::recording::Recording;
+use crate::recording::{CacheShape, Recording};
 
 /// Two buffers and the bind group of both.
 struct Pair {
@@ -12,20 +13,28 @@ struct Pair {
     group: wgpu::BindGroup,
 }
 
+/// Bytes that one position's keys and values take: heads in whole fours, of 32 bits or of 16.
+fn bytes_per_position(shape: &CacheShape, halves: bool) -> [usize; 2] {
+    let element = if halves { 2 } else { 4 };
+    [shape.key_width, shape.value_width]
+        .map(|width| shape.heads * padded(width / shape.heads.max(1)) * element)
+}
+
 /// What a sequence keeps on the GPU.
 pub struct Sequence {
-    /// Keys and values, `[context, width]` each, per cache.
+    /// Keys and values, `[context, kv_heads, dimensions]` each, per cache.
     caches: Vec<Pair>,
     /// Recurrent states; the second buffer is not used.
     states: Vec<Pair>,
+    halves: bool,
 }
 
 impl Pair {
-    fn new(device: &Device, shaders: &Shaders, label: &str, lens: [usize; 2]) -> Result<Self> {
-        for len in lens {
-            device.check_fits(device.binding_bytes() / (len * 4).max(1), len * 4)?;
+    fn new(device: &Device, shaders: &Shaders, label: &str, bytes: [usize; 2]) -> Result<Self> {
+        for bytes in bytes {
+            device.check_fits(device.binding_bytes() / bytes.max(1), bytes)?;
         }
-        let buffers = lens.map(|len| device.buffer(label, len * 4));
+        let buffers = bytes.map(|bytes| device.buffer(label, bytes));
         let [first, second] = &buffers;
         let resources = [first.as_entire_binding(), second.as_entire_binding()];
         let group = bind(device, &shaders.state, &resources);
@@ -34,17 +43,24 @@ impl Pair {
 }
 
 impl Sequence {
-    /// Zeroed caches for `context` tokens.
+    /// Zeroed caches for `context` tokens, in 16 bits if `halves`.
     ///
     /// # Errors
     /// `out_of_memory`
-    pub fn new(device: &Device, shaders: &Shaders, recording: &Recording, context: usize) -> Result<Self> {
+    pub fn new(
+        device: &Device,
+        shaders: &Shaders,
+        recording: &Recording,
+        context: usize,
+        halves: bool,
+    ) -> Result<Self> {
         let caches = recording.caches.iter().map(|shape| {
-            let lens = [context * shape.key_width, context * shape.value_width];
-            Pair::new(device, shaders, "keys and values", lens)
+            let bytes = bytes_per_position(shape, halves).map(|bytes| context * bytes);
+            Pair::new(device, shaders, "keys and values", bytes)
         });
-        let states = recording.states.iter().map(|&len| Pair::new(device, shaders, "state", [len, 0]));
-        Ok(Self { caches: caches.collect::<Result<_>>()?, states: states.collect::<Result<_>>()? })
+        let states = recording.states.iter().map(|&len| Pair::new(device, shaders, "state", [len * 4, 0]));
+        let (caches, states) = (caches.collect::<Result<_>>()?, states.collect::<Result<_>>()?);
+        Ok(Self { caches, states, halves })
     }
 
     /// The bind group of what a kernel needs.
@@ -70,15 +86,16 @@ impl Sequence {
         recording: &Recording,
         tokens: usize,
     ) {
-        let mut copy = |from: &wgpu::Buffer, to: &wgpu::Buffer, len: usize| {
-            encoder.copy_buffer_to_buffer(from, 0, to, 0, Some(len as u64 * 4));
+        let mut copy = |from: &wgpu::Buffer, to: &wgpu::Buffer, bytes: usize| {
+            encoder.copy_buffer_to_buffer(from, 0, to, 0, Some(bytes as u64));
         };
         for ((to, from), shape) in self.caches.iter().zip(&source.caches).zip(&recording.caches) {
-            copy(&from.buffers[0], &to.buffers[0], tokens * shape.key_width);
-            copy(&from.buffers[1], &to.buffers[1], tokens * shape.value_width);
+            let [keys, values] = bytes_per_position(shape, self.halves);
+            copy(&from.buffers[0], &to.buffers[0], tokens * keys);
+            copy(&from.buffers[1], &to.buffers[1], tokens * values);
         }
         for ((to, from), &len) in self.states.iter().zip(&source.states).zip(&recording.states) {
-            copy(&from.buffers[0], &to.buffers[0], len);
+            copy(&from.buffers[0], &to.buffers[0], len * 4);
         }
     }
 

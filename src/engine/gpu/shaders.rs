@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::device::Device;
+use super::tuning::Tuning;
 
 /// What a kernel is bound to, beside the run itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +18,8 @@ pub enum Bindings {
 
 /// Layouts of bind groups and pipelines, and all pipelines so far.
 pub struct Shaders {
+    /// How programs compose kernels.
+    pub tuning: Tuning,
     /// Group 0: activations, vectors, the run, token ids.
     pub run: wgpu::BindGroupLayout,
     /// Group 1 of `Plain` and `State`.
@@ -45,7 +48,7 @@ fn group_layout(device: &wgpu::Device, types: &[wgpu::BufferBindingType]) -> wgp
 
 impl Shaders {
     /// No kernels yet.
-    pub fn new(device: &wgpu::Device) -> Self {
+    pub fn new(device: &wgpu::Device, tuning: Tuning) -> Self {
         use wgpu::BufferBindingType::{Storage, Uniform};
         let (read, write) = (Storage { read_only: true }, Storage { read_only: false });
         let run = group_layout(device, &[write, read, Uniform, read]);
@@ -66,12 +69,12 @@ impl Shaders {
             (Bindings::State, layout(&[&run, &plain, &state])),
         ];
         let layouts = layouts.into_iter().collect();
-        Self { run, plain, weights, state, layouts, known: HashMap::new(), pipelines: Vec::new() }
+        Self { tuning, run, plain, weights, state, layouts, known: HashMap::new(), pipelines: Vec::new() }
     }
 
     /// The pipeline of a kernel with its preludes: compiled now, or known already.
     pub fn pipeline(&mut self, device: &Device, bindings: Bindings, label: &str, sources: &[&str]) -> usize {
-        let text = [&[RUN], sources].concat().join("\n");
+        let text = [&[self.tuning.directives(), RUN], sources].concat().join("\n");
         if let Some(&index) = self.known.get(&text) {
             return index;
         }

@@ -67,6 +67,14 @@ impl Stores {
         Ok(all)
     }
 
+    /// Gives the memory back at once.
+    pub fn free(&self, device: &Device) {
+        for segment in self.stores.iter().flat_map(|store| &store.segments) {
+            device.free(&segment.quants);
+            segment.scales.iter().for_each(|scales| device.free(scales));
+        }
+    }
+
     /// Where a matrix is.
     pub fn rows(&self, id: MatrixId) -> Rows {
         self.matrices[id.0]

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::count::{self, Count};
 use crate::build::{self, Profile};
-use crate::{setup, shell};
+use crate::{setup, shell, variant};
 
 /// One kind of test; `run` takes whether this is a soak run.
 pub struct Step {
@@ -149,7 +149,7 @@ fn tools_tests(soak: bool) -> Result<Count> {
 fn browser_tests(soak: bool) -> Result<Count> {
     setup::chromium()?;
     build::build(Profile::Release)?;
-    build::build_kernel_tests()?;
+    build::build_kernel_tests(variant::ALL)?;
     node_tests("browser", &["tests/browser"], soak)
 }
 

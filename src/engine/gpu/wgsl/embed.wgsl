@@ -13,9 +13,17 @@ struct Params {
 
 @group(1) @binding(0) var<uniform> params: Params;
 
+// A run that found a logit to be no finite number chose -1; nobody wants what follows it.
+fn token_id(t: u32) -> u32 {
+    if run.token == NONE {
+        return ids[t];
+    }
+    return u32(max(acts[run.token], 0.0));
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = ids[group.y] - params.first_row;
+    let row = token_id(group.y) - params.first_row;
     if row >= params.rows {
         return;
     }

@@ -3,11 +3,11 @@
 // A workgroup computes ROWS rows for ITEMS items. It goes over the columns in blocks of 32: every invocation dequantises
 // one row's block and transposes 4 x 4 elements of x into workgroup memory, then multiplies 8 rows with 4 items, so that a
 // weight is unpacked once for ITEMS items and an element of x read once for ROWS rows. A norm has been applied to x before.
+// The host defines OWN_ROWS, rows of an invocation.
 
 const ROWS: u32 = 64u;
 const ITEMS: u32 = 32u;
-// Rows of an invocation: number, and distance.
-const OWN_ROWS: u32 = 8u;
+// Distance of an invocation's rows.
 const APART: u32 = ROWS / OWN_ROWS;
 // Items four by four.
 const QUADS: u32 = ITEMS / 4u;

@@ -7,6 +7,8 @@ struct Run {
     position: u32,
     // First token whose logits are wanted.
     first_logits: u32,
+    // Where in `acts` the only token's id is, as the run before chose it; NONE if `ids` has the tokens.
+    token: u32,
     // How a token is drawn; read where one is.
     top_k: u32,
     temperature: f32,

@@ -1,0 +1,86 @@
+//! The GPU's kernels against the CPU's, on a miniature with the model's own shapes and formats. It compiles most of what
+//! the model will need, too.
+
+use super::{engine, released};
+use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, Gpu};
+use crate::error::{ErrorKind, Result};
+use crate::miniature::Miniature;
+
+/// Weights that are read for a token: a layer or a few.
+pub const BYTES: u64 = 2 << 20;
+/// Tokens and position of what is run: every way in which products and attention are computed.
+const RUNS: [(usize, usize); 4] = [(12, 0), (3, 12), (1, 15), (1, 700)];
+/// Room of the sequence.
+const CONTEXT: usize = 768;
+/// By how much logits may differ, as vectors, relative to their length: where weights are plain by what another order of
+/// sums makes, else by more, as the CPU rounds activations to eight bits, which may send a token to another expert.
+const ALLOWED: f32 = 2e-3;
+const ALLOWED_IF_ROUNDED: f32 = 0.3;
+
+/// Logits of the last token of every run.
+pub type Answers = Vec<Vec<f32>>;
+
+/// What the CPU makes of a miniature.
+///
+/// # Errors
+/// `out_of_memory`
+pub async fn reference(miniature: &Miniature) -> Result<Answers> {
+    let engine = CpuEngine::new(miniature.recording.clone(), &miniature.plan, 1)?;
+    let mut engine = AnyEngine::Cpu(engine);
+    miniature.fill(&mut engine)?;
+    answers(&mut engine).await
+}
+
+/// Compares the GPU's answers with those `expected`: gives it back, and says what is wrong with it.
+///
+/// # Errors
+/// What the engine fails with, but for a kernel that the driver refuses: that is a result.
+pub async fn compare(gpu: Gpu, miniature: &Miniature, expected: &Answers) -> Result<(Gpu, Option<String>)> {
+    let tuning = gpu.tuning();
+    let (found, gpu) = match run(gpu, miniature).await {
+        Err(error) if error.kind() == ErrorKind::SelfTestFailed => {
+            // That device keeps its error.
+            let mut gpu = Gpu::open().await?;
+            gpu.tune(tuning);
+            return Ok((gpu, Some(error.detail().to_string())));
+        }
+        found => found?,
+    };
+    let is_plain = miniature.plan.matrices.iter().all(|matrix| matrix.format.block_len() == 1);
+    let allowed = if is_plain { ALLOWED } else { ALLOWED_IF_ROUNDED };
+    let mut fault = None;
+    for ((tokens, position), (found, expected)) in RUNS.iter().zip(found.iter().zip(expected)) {
+        let off = difference(found, expected);
+        if off.is_nan() || off > allowed {
+            fault = Some(format!(
+                "logits of {tokens} tokens at position {position} are off by {off:.2} of their length"
+            ));
+        }
+    }
+    Ok((gpu, fault))
+}
+
+async fn run(gpu: Gpu, miniature: &Miniature) -> Result<(Answers, Gpu)> {
+    let mut engine = engine(gpu, miniature)?;
+    let found = answers(&mut engine).await?;
+    Ok((found, released(engine)?))
+}
+
+async fn answers(engine: &mut AnyEngine) -> Result<Answers> {
+    let sequence = engine.open(CONTEXT)?;
+    let mut answers = Vec::new();
+    for (tokens, position) in RUNS {
+        let ids: Vec<u32> = (1..).step_by(7).map(|id| id % 250).take(tokens).collect();
+        let batch = Batch { sequence, tokens: &ids, position, first_logits: tokens - 1 };
+        engine.run(batch).await?;
+        answers.push(engine.logits().to_vec());
+    }
+    engine.close(sequence);
+    Ok(answers)
+}
+
+fn difference(found: &[f32], expected: &[f32]) -> f32 {
+    let length = |values: &mut dyn Iterator<Item = f32>| values.map(|v| v * v).sum::<f32>().sqrt();
+    let off = length(&mut found.iter().zip(expected).map(|(a, b)| a - b));
+    off / length(&mut expected.iter().copied()).max(f32::MIN_POSITIVE)
+}

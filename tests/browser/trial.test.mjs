@@ -1,0 +1,119 @@
+// Which engine runs a model, and what becomes of a GPU whose kernels compute wrongly.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { tinyModel, writeGguf } from "./gguf-writer.mjs";
+import { assertError, beforeWorkers, useHarness } from "./harness.mjs";
+
+const harness = useHarness();
+const tiny = () => new URL(harness.made("trial.gguf", writeGguf(tinyModel({}))), harness.site.url).href;
+
+/** In a worker: the software adapter says that it is none. */
+const hardware = `Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", { get: () => false });`;
+
+/** In a worker: the text of every kernel is changed. */
+const changed = (from, to) => `
+  const { createShaderModule } = GPUDevice.prototype;
+  GPUDevice.prototype.createShaderModule = function (descriptor) {
+    return createShaderModule.call(this, { ...descriptor, code: descriptor.code.replaceAll(${JSON.stringify(from)}, ${JSON.stringify(to)}) });
+  };`;
+
+/** Loads the tiny model and writes a few tokens, as often as there are `options`, in one page. */
+async function load(t, { worker = "", options }) {
+  const page = await harness.page(t);
+  await page.evaluate(beforeWorkers, worker);
+  return page.evaluate(
+    async ([url, all]) => {
+      const loads = [];
+      for (const given of all) {
+        try {
+          const began = performance.now();
+          const engine = await window.tabmind.load(url, { threads: 1, ...given });
+          const took = performance.now() - began;
+          const { choices } = await engine.completions.create({ prompt: [1, 2, 3], max_tokens: 4, temperature: 0, ignore_eos: true, return_token_ids: true });
+          loads.push({ info: engine.info, stats: await engine.stats(), ids: choices[0].token_ids, took });
+          await engine.close();
+        } catch (thrown) {
+          const { name, code, message } = thrown;
+          loads.push({ error: { name, code, message, isTabmindError: thrown instanceof window.tabmind.TabmindError } });
+        }
+      }
+      const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("tabmind-models", { create: true });
+      const file = await folder.getFileHandle("trials.json").catch(() => null);
+      return { loads, notes: file && JSON.parse(await (await file.getFile()).text()) };
+    },
+    [tiny(), options],
+  );
+}
+
+test("a software adapter is left alone unless it is asked for", async (t) => {
+  const { loads, notes } = await load(t, { options: [{}, { backend: "auto", cache: "none" }] });
+  for (const { info, stats } of loads) {
+    assert.equal(info.backend, "cpu");
+    assert.match(info.backendReason, /is software$/u);
+    assert.equal(stats.gpuBytes, 0);
+  }
+  assert.equal(notes, null, "nothing was tried");
+});
+
+test("without WebGPU the CPU runs the model, and says why", async (t) => {
+  const { loads } = await load(t, { worker: `Object.defineProperty(navigator, "gpu", { value: undefined });`, options: [{}] });
+  assert.equal(loads[0].info.backend, "cpu");
+  assert.match(loads[0].info.backendReason, /no WebGPU adapter/u);
+});
+
+test("where there is a GPU both engines are measured once, and the faster one runs the model", async (t) => {
+  const { loads, notes } = await load(t, { worker: hardware, options: [{}, {}] });
+  const [first, second] = loads;
+  // A CPU that does as if it were a GPU is slower than a CPU.
+  assert.match(first.info.backendReason, /^the CPU suits this model best here: about \d+ tokens a second against \d+$/u);
+  assert.equal(first.info.backend, "cpu");
+  assert.equal(second.info.backendReason, first.info.backendReason, "it is remembered");
+  assert.equal(notes.records.length, 1);
+  const [{ fault, speeds }] = notes.records;
+  assert.equal(fault, null);
+  assert.ok(speeds[0] > speeds[1] && speeds[1] > 0, String(speeds));
+  t.diagnostic(`${first.took.toFixed(0)} ms, then ${second.took.toFixed(0)} ms; ${speeds.map((speed) => speed.toFixed(0)).join(" and ")} tokens a second`);
+});
+
+test("nothing is remembered where nothing is to be kept", async (t) => {
+  const { loads, notes } = await load(t, { worker: hardware, options: [{ cache: "none" }] });
+  assert.match(loads[0].info.backendReason, /suits this model best here/u);
+  assert.equal(notes, null);
+});
+
+test("estimate tells the speed of the engine that would be chosen", async (t) => {
+  const page = await harness.page(t);
+  await page.evaluate(beforeWorkers, hardware);
+  const estimate = await page.evaluate((url) => window.tabmind.estimate(url), tiny());
+  assert.equal(estimate.backend, "cpu");
+  assert.ok(estimate.expectedTokensPerSecond > 0);
+});
+
+const faults = {
+  "whose kernels compute nonsense": { worker: changed("inverseSqrt(", "sqrt("), said: /logits of \d+ tokens at position \d+ are off by [\d.]+ of their length/u },
+  "whose driver refuses a kernel": { worker: changed("fn main(", "fn main(;"), said: /refuses a kernel/u },
+};
+
+for (const [what, { worker, said }] of Object.entries(faults)) {
+  test(`a GPU ${what} leaves the model to the CPU, or the load fails`, async (t) => {
+    const gpu = { backend: "webgpu", cache: "none" };
+    const { loads } = await load(t, { worker, options: [gpu, { ...gpu, fallback: false }, { backend: "cpu", cache: "none" }] });
+    const [fallen, refused, cpu] = loads;
+    assert.equal(fallen.info.backend, "cpu");
+    assert.match(fallen.info.backendReason, /^WebGPU computes wrongly here/u);
+    assert.match(fallen.info.backendReason, said);
+    assert.deepEqual(fallen.ids, cpu.ids);
+    assertError(refused, "self_test_failed", said);
+  });
+}
+
+test("what is known of a GPU that computes wrongly is not found out again", async (t) => {
+  const { worker, said } = faults["whose kernels compute nonsense"];
+  const { loads, notes } = await load(t, { worker, options: [{ backend: "webgpu" }, { backend: "webgpu" }] });
+  for (const { info } of loads) {
+    assert.equal(info.backend, "cpu");
+    assert.match(info.backendReason, said);
+  }
+  assert.equal(notes.records.length, 1);
+  assert.match(notes.records[0].fault, said);
+});

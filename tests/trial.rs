@@ -1,0 +1,107 @@
+//! The GPU's self-test, on miniatures of every architecture: it passes what is right and notices what is not.
+
+mod common;
+#[path = "common/gpu.rs"]
+mod gpu;
+
+use pollster::block_on;
+use tabmind::engine::{Adapter, Gpu, Tuning};
+use tabmind::gguf::Gguf;
+use tabmind::miniature::Miniature;
+use tabmind::network::Backend;
+use tabmind::recording::Op;
+use tabmind::source::{FileSource, Source};
+use tabmind::spec::Spec;
+use tabmind::trial::Trial;
+use tabmind::trial::self_test::{BYTES, compare, reference};
+
+/// Miniatures of the test data's models, by the files' names.
+fn miniatures() -> Vec<(String, Miniature)> {
+    let Some(folder) = common::assets("arch") else { return vec![] };
+    let mut paths: Vec<_> =
+        folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
+    paths.sort();
+    let files = paths.iter().filter(|path| path.extension().is_some_and(|ending| ending == "gguf"));
+    let miniature = |path: &std::path::PathBuf| {
+        let parts: Vec<Box<dyn Source>> = vec![Box::new(FileSource::open(path).unwrap())];
+        let gguf = block_on(Gguf::read(&parts)).unwrap();
+        // Encoders have no miniature.
+        let spec = Spec::read(&gguf).ok()?;
+        let miniature = Miniature::new(&spec, &gguf, None, BYTES).unwrap()?;
+        Some((path.file_stem().unwrap().to_string_lossy().into_owned(), miniature))
+    };
+    files.filter_map(miniature).collect()
+}
+
+/// The header of one of the models.
+fn header(name: &str) -> Option<(Spec, Gguf)> {
+    let path = common::assets(&format!("arch/{name}.gguf"))?;
+    let parts: Vec<Box<dyn Source>> = vec![Box::new(FileSource::open(&path).unwrap())];
+    let gguf = block_on(Gguf::read(&parts)).unwrap();
+    Some((Spec::read(&gguf).unwrap(), gguf))
+}
+
+#[test]
+fn a_program_that_does_as_if_it_were_a_gpu_runs_only_what_is_asked_of_it() {
+    let Some((spec, gguf)) = header("gemma") else { return };
+    let Ok(adapter) = block_on(Adapter::find()) else { return };
+    let trial = Trial { spec: &spec, gguf: &gguf, quantize: None, threads: 1, keeps: false };
+    let place = block_on(trial.fastest()).unwrap();
+    if adapter.is_software {
+        assert_eq!(place.executor.backend(), Backend::Cpu);
+        assert!(
+            place.reason.contains(&adapter.name) && place.reason.contains("software"),
+            "{}",
+            place.reason
+        );
+    } else {
+        assert!(place.tokens_per_second.is_some(), "{}", place.reason);
+    }
+    let place = block_on(trial.gpu(false)).unwrap();
+    assert_eq!((place.executor.backend(), place.reason.as_str()), (Backend::Gpu, "asked for"));
+}
+
+/// What is wrong with the GPU, whose engine runs `tested` with one of its tunings, by the answers of `expected`.
+fn fault(tested: &Miniature, expected: &Miniature, tuning: impl Fn(&Gpu) -> Tuning) -> Option<String> {
+    block_on(async {
+        let expected = reference(expected).await.unwrap();
+        let mut gpu = Gpu::open().await.unwrap();
+        gpu.tune(tuning(&gpu));
+        compare(gpu, tested, &expected).await.unwrap().1
+    })
+}
+
+#[test]
+fn every_architecture_passes() {
+    if !gpu::is_there() {
+        return;
+    }
+    for (name, miniature) in miniatures() {
+        // Kernels have tests of their own for every format and tuning.
+        let tunings = if name == "llama-256-Q4_K_M" { 4 } else { 1 };
+        for number in 0..tunings {
+            let tuning = |gpu: &Gpu| gpu.tunings().get(number).copied().unwrap_or(gpu.tuning());
+            assert_eq!(fault(&miniature, &miniature, tuning), None, "{name}, tuning {number}");
+        }
+    }
+}
+
+#[test]
+fn a_kernel_that_does_nothing_is_noticed() {
+    if !gpu::is_there() {
+        return;
+    }
+    let is_attention = |op: &Op| matches!(op, Op::Attention(_));
+    let is_product = |op: &Op| matches!(op, Op::Linear(_));
+    // Some: each of them has to be compiled three times.
+    for (name, whole) in miniatures().into_iter().step_by(5) {
+        for is_left_out in [&is_attention as &dyn Fn(&Op) -> bool, &is_product] {
+            let mut recording = whole.recording.clone();
+            recording.ops.retain(|op| !is_left_out(op));
+            if recording != whole.recording {
+                let tested = Miniature { plan: whole.plan.clone(), recording, ..whole };
+                assert!(fault(&tested, &whole, Gpu::tuning).is_some(), "{name}");
+            }
+        }
+    }
+}
