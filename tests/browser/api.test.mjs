@@ -314,10 +314,10 @@ test("only the named model and the package's own files are fetched, and nothing 
   const before = harness.requests.length;
   await complete(page, { prompt: "the", max_tokens: 8 });
   assert.equal(harness.requests.length, before);
-  const fromServer = new Set(harness.requests.map(({ path }) => path).filter((path) => path.startsWith("/made/") || /worker|tabmind|threads|seal/u.test(path)));
+  const fromServer = new Set(harness.requests.map(({ path }) => path).filter((path) => path.startsWith("/made/") || /worker|tabmind|threads|seal|subgroups/u.test(path)));
   const reported = await page.evaluate(() => window.engine.networkRequests());
   assert.deepEqual(new Set(reported.map(({ url }) => new URL(url).pathname)), fromServer);
-  assert.ok(fromServer.has("/made/model.gguf") && fromServer.size === 7, [...fromServer].join(" "));
+  assert.ok(fromServer.has("/made/model.gguf") && fromServer.size === 8, [...fromServer].join(" "));
   const bytes = reported.filter(({ url }) => url.endsWith("/made/model.gguf")).reduce((sum, request) => sum + request.bytes, 0);
   assert.ok(bytes >= model.length, `${bytes} bytes of ${model.length} reported`);
   assert.ok(reported.every(({ at }) => Math.abs(at - Date.now()) < 120_000), JSON.stringify(reported));
