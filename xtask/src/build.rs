@@ -34,7 +34,8 @@ impl Profile {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// As cargo calls it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Release => "release",
             Self::Dist => "dist",
@@ -113,7 +114,7 @@ pub fn build_kernel_tests(variants: &[Variant]) -> Result<()> {
 
 fn compile(profile: Profile, variant: Variant, features: &[&str]) -> Result<PathBuf> {
     progress(format_args!("cargo build for {WASM_TARGET} ({}, {})", variant.name, profile.name()));
-    shell::run(&mut variant.cargo(profile.name(), features))?;
+    shell::run(&mut variant.cargo(profile, features)?)?;
     // The variants' modules have one name in cargo's folder, each replacing the last.
     let module = variant.target_dir().join(WASM_TARGET).join(profile.name()).join("tabmind.wasm");
     if !module.is_file() {

@@ -15,6 +15,7 @@ use crate::args::Args;
 use crate::build::{self, Profile};
 use crate::shell::{self, progress};
 use crate::sizes;
+use crate::variant;
 use crate::zip::Zip;
 
 /// What only serves the people who work on the page.
@@ -42,7 +43,26 @@ pub fn command(args: Args) -> Result<()> {
     let sums = sums::text(&dist)?;
     fs::write(dist.join("SHA256SUMS"), sums)?;
     made.iter().for_each(|line| println!("{line}"));
+    check_paths()?;
     check_sizes()
+}
+
+/// Refuses modules that tell where they were built.
+fn check_paths() -> Result<()> {
+    for entry in fs::read_dir(build::dist_dir())? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "wasm") {
+            continue;
+        }
+        let module = fs::read(&path)?;
+        for place in [variant::cargo_home(), shell::root()] {
+            let text = place.to_string_lossy();
+            if module.windows(text.len()).any(|window| window == text.as_bytes()) {
+                bail!("{} names {}, a place of this machine", shell::relative(&path), place.display());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Refuses modules that take too long to arrive.

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::build::Profile;
 use crate::setup::WASM_TARGET;
 use crate::shell;
 
@@ -47,21 +48,29 @@ pub fn parse(names: &str) -> Result<Vec<Variant>> {
 impl Variant {
     /// `cargo rustc` for this module. Relaxed SIMD is asked for in our own crate only, so that its dependencies are
     /// compiled once; threads need a standard library of their own, which stable Rust builds when it is told to.
-    pub fn cargo(self, profile: &str, features: &[&str]) -> Command {
+    pub fn cargo(self, profile: Profile, features: &[&str]) -> Result<Command> {
         let mut cargo = shell::cargo();
         cargo.args(["rustc", "--package", "tabmind", "--lib", "--crate-type", "cdylib"]);
-        cargo.args(["--target", WASM_TARGET, "--profile", profile]);
+        cargo.args(["--target", WASM_TARGET, "--profile", profile.name()]);
         if !features.is_empty() {
             cargo.arg("--features").arg(features.join(","));
         }
+        let is_dist = profile == Profile::Dist;
+        if self.threads || is_dist {
+            // These replace those of `.cargo/config.toml`.
+            let mut flags = common_flags(self.threads);
+            flags.extend(if self.threads { threads_flags() } else { Vec::new() });
+            flags.extend(if is_dist { dist_flags()? } else { Vec::new() });
+            // Stable Rust takes what is unstable when it is told to.
+            cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+        }
         if self.threads {
-            cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", threads_flags());
             cargo.args(["-Z", "build-std=std,panic_abort"]).arg("--target-dir").arg(self.target_dir());
         }
         if self.relaxed {
             cargo.args(["--", "-Ctarget-feature=+relaxed-simd"]);
         }
-        cargo
+        Ok(cargo)
     }
 
     /// Where cargo builds it. Flags are no part of a dependency's name: in one folder each kind would undo the other's.
@@ -90,14 +99,15 @@ impl Variant {
     }
 }
 
-/// Flags of the threads modules; those of `.cargo/config.toml` are not read beside them.
-fn threads_flags() -> String {
-    let features: Vec<String> =
-        BASE.iter().chain(&["atomics"]).map(|feature| format!("+{feature}")).collect();
-    let mut flags = vec![
-        format!("-Ctarget-feature={}", features.join(",")),
-        "--cfg=getrandom_backend=\"wasm_js\"".to_owned(),
-    ];
+/// What every module is compiled with, as `.cargo/config.toml` says, and atomics for those with `threads`.
+fn common_flags(threads: bool) -> Vec<String> {
+    let atomics: &[&str] = if threads { &["atomics"] } else { &[] };
+    let features: Vec<String> = BASE.iter().chain(atomics).map(|feature| format!("+{feature}")).collect();
+    vec![format!("-Ctarget-feature={}", features.join(",")), "--cfg=getrandom_backend=\"wasm_js\"".to_owned()]
+}
+
+/// What the linker has to make of a module whose memory is shared.
+fn threads_flags() -> Vec<String> {
     let exports =
         ["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base"].map(|name| format!("--export={name}"));
     let link = [
@@ -105,8 +115,23 @@ fn threads_flags() -> String {
         "--import-memory".to_owned(),
         format!("--max-memory={MAX_MEMORY_BYTES}"),
     ];
-    flags.extend(link.into_iter().chain(exports).map(|argument| format!("-Clink-arg={argument}")));
-    flags.join(" ")
+    link.into_iter().chain(exports).map(|argument| format!("-Clink-arg={argument}")).collect()
+}
+
+/// What users get says nothing of the machine that built it, and names the place of a panic by file and line.
+fn dist_flags() -> Result<Vec<String>> {
+    let sysroot = shell::capture(Command::new("rustc").args(["--print", "sysroot"]))?;
+    Ok(vec![
+        format!("--remap-path-prefix={}=", cargo_home().join("registry/src").display()),
+        format!("--remap-path-prefix={}/lib/rustlib/src/rust=rust", sysroot.trim()),
+        "-Zlocation-detail=file,line".to_owned(),
+    ])
+}
+
+/// Where cargo keeps the sources of dependencies.
+pub fn cargo_home() -> PathBuf {
+    let default = || std::env::home_dir().unwrap_or_default().join(".cargo");
+    std::env::var_os("CARGO_HOME").map_or_else(default, PathBuf::from)
 }
 
 #[cfg(test)]
