@@ -7,6 +7,7 @@ use std::time::Duration;
 use web_time::Instant;
 
 use crate::cancel::Cancel;
+use crate::engine::Tuning;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::ModelFiles;
 use crate::network::{Backend, Blueprint, Executor, Network};
@@ -83,17 +84,19 @@ impl Recovery {
     ) -> Result<()> {
         self.losses += 1;
         let is_recent = self.lost_at.replace(Instant::now()).is_some_and(|at| at.elapsed() < GRACE);
+        let tuning = network.tuning();
         let first = if is_recent && self.may_fall_back { Backend::Cpu } else { Backend::Gpu };
-        *network = match self.build(first, cancel).await {
+        *network = match self.build(first, tuning, cancel).await {
             Err(error) if first == Backend::Gpu && self.may_fall_back && error.is_of_the_gpu() => {
-                self.build(Backend::Cpu, cancel).await?
+                self.build(Backend::Cpu, tuning, cancel).await?
             }
             built => built?,
         };
         cache.reset(network)
     }
 
-    async fn build(&self, backend: Backend, cancel: &Cancel) -> Result<Network> {
+    /// A GPU computes as the lost one did: not in a way that was found to be wrong, or slow.
+    async fn build(&self, backend: Backend, tuning: Option<Tuning>, cancel: &Cancel) -> Result<Network> {
         let parts = self.open().await.map_err(|error| unreadable(&error))?;
         let hashing =
             parts.into_iter().map(|part| HashingSource::new(part, self.sha256.clone()).map(Rc::new));
@@ -102,7 +105,13 @@ impl Recovery {
             hashing.iter().map(|source| Box::new(Rc::clone(source)) as Box<dyn Source>).collect();
         let table = ModelFiles::read(&parts).await.map_err(|error| unreadable(&error))?.table;
         let blueprint = self.blueprint.clone();
-        let executor = Executor::open(backend).await?;
+        let mut executor = Executor::open(backend).await?;
+        // It may be another GPU, which can do less.
+        if let (Executor::Gpu(gpu), Some(tuning)) = (&mut executor, tuning)
+            && gpu.tunings().contains(&tuning)
+        {
+            gpu.tune(tuning);
+        }
         let network = Network::build(blueprint, &table, &parts, executor, cancel, &mut |_| {}).await?;
         for source in hashing {
             source.finish().await.map_err(|error| unreadable(&error))?;
