@@ -7,6 +7,7 @@ mod estimate;
 pub use embed::Embeddings;
 pub use estimate::Estimate;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +66,8 @@ pub enum Phase {
 
 /// A loaded model. Requests may be made at once; they are carried out one after the other, in order.
 pub struct Model {
-    info: Info,
+    /// What runs it may change.
+    info: Rc<RefCell<Info>>,
     tokenizer: Arc<Tokenizer>,
     prompter: Prompter,
     context_length: usize,
@@ -158,11 +160,13 @@ impl Model {
             }
         };
         if let Some(spec) = EncoderSpec::read(&gguf)? {
-            let mut model =
+            let model =
                 Self::load_encoder(spec, &gguf, tokenizer, &parts, options, cancel, &mut on_bytes).await?;
             on_progress(Progress { phase, loaded: total, total });
             on_progress(Progress { phase: Phase::Verify, loaded: total, total });
-            model.info.note_files(&hashes, phase == Phase::Cache).await?;
+            let mut info = model.info();
+            info.note_files(&hashes, phase == Phase::Cache).await?;
+            model.info.replace(info);
             on_progress(Progress { phase: Phase::Ready, loaded: total, total });
             return Ok(model);
         }
@@ -214,7 +218,7 @@ impl Model {
         on_progress(Progress { phase: Phase::Ready, loaded: total, total });
         let tokenizer = Arc::new(tokenizer);
         Ok(Self {
-            info,
+            info: Rc::new(RefCell::new(info)),
             compiler: Compiler::new(Arc::clone(&tokenizer)),
             tokenizer,
             prompter,
@@ -227,7 +231,7 @@ impl Model {
     #[must_use]
     pub fn recovering(mut self, origin: Origin) -> Self {
         if let Runner::Decoder(Decoder { recovery: Some(recovery), .. }) = self.runner.get_mut() {
-            recovery.set_origin(origin, self.info.sha256.clone());
+            recovery.set_origin(origin, Rc::clone(&self.info));
         }
         self
     }
@@ -240,9 +244,9 @@ impl Model {
         })
     }
 
-    /// What the model is and how it runs.
-    pub fn info(&self) -> &Info {
-        &self.info
+    /// What the model is and how it runs, as of now.
+    pub fn info(&self) -> Info {
+        self.info.borrow().clone()
     }
 
     /// Its vocabulary.
@@ -260,12 +264,11 @@ impl Model {
     }
 
     fn check_ids(&self, field: &str, ids: &[u32]) -> Result<()> {
-        match ids.iter().find(|&&id| id as usize >= self.info.vocab_size) {
-            Some(id) => bail!(
-                InvalidRequest,
-                "{field} holds the token id {id}; the vocabulary has {}",
-                self.info.vocab_size
-            ),
+        let vocab_size = self.info.borrow().vocab_size;
+        match ids.iter().find(|&&id| id as usize >= vocab_size) {
+            Some(id) => {
+                bail!(InvalidRequest, "{field} holds the token id {id}; the vocabulary has {vocab_size}")
+            }
             None => Ok(()),
         }
     }
