@@ -35,6 +35,8 @@ pub struct Trial<'a> {
     pub quantize: Option<Target>,
     /// Threads of the CPU engine.
     pub threads: usize,
+    /// Tokens that the GPU begins with ahead of the one that is waited for.
+    pub tokens_in_flight: usize,
     /// Whether what is found out is remembered.
     pub keeps: bool,
 }
@@ -118,7 +120,8 @@ impl Trial<'_> {
     /// What a record is of. Files of one size with one adapter are taken to be the same.
     fn subject(&self, adapter: &Adapter) -> String {
         let (bytes, layers) = (self.gguf.total_bytes, self.spec.layers.len());
-        format!("{bytes} {layers} {:?} {} {}", self.quantize, adapter.name, self.threads)
+        let Self { quantize, threads, tokens_in_flight, .. } = self;
+        format!("{bytes} {layers} {quantize:?} {} {threads} {tokens_in_flight}", adapter.name)
     }
 
     /// Finds the variants that compute right, and of these the fastest on a real GPU.
@@ -141,7 +144,7 @@ impl Trial<'_> {
             }
             let mut rate = 1.0;
             if times {
-                let mut engine = engine(gpu, &miniature)?;
+                let mut engine = engine(gpu, &miniature, self.tokens_in_flight)?;
                 rate = tokens_per_second(&miniature, &mut engine, AT_A_GLANCE).await?;
                 gpu = released(engine)?;
             }
@@ -156,7 +159,7 @@ impl Trial<'_> {
     async fn measure(&self, gpu: Gpu) -> Result<(Gpu, Option<(f64, f64)>)> {
         let Some(miniature) = self.miniature(SAMPLE_BYTES)? else { return Ok((gpu, None)) };
         let on_cpu = self.speed_of_the_cpu(&miniature).await?;
-        let mut engine = engine(gpu, &miniature)?;
+        let mut engine = engine(gpu, &miniature, self.tokens_in_flight)?;
         let on_gpu = tokens_per_second(&miniature, &mut engine, AT_LEISURE).await?;
         Ok((released(engine)?, Some((on_cpu, on_gpu))))
     }
@@ -190,10 +193,14 @@ fn released(engine: AnyEngine) -> Result<Gpu> {
     engine.into_gpu().ok_or_else(|| Error::new(ErrorKind::DeviceLost, "the GPU is gone"))
 }
 
-/// An engine that runs `miniature`.
-fn engine(gpu: Gpu, miniature: &Miniature) -> Result<AnyEngine> {
+/// An engine that runs `miniature`, with room for as much work in flight as so many tokens of the whole model are.
+///
+/// # Errors
+/// What the GPU fails with.
+pub fn engine(gpu: Gpu, miniature: &Miniature, tokens_in_flight: usize) -> Result<AnyEngine> {
     let Miniature { plan, recording, vocab, .. } = miniature;
-    let mut engine = AnyEngine::Gpu(GpuEngine::new(gpu, recording.clone(), plan, *vocab)?);
+    let engine = GpuEngine::new(gpu, recording.clone(), plan, *vocab)?;
+    let mut engine = AnyEngine::Gpu(engine.flying(miniature.in_flight(tokens_in_flight)));
     miniature.fill(&mut engine)?;
     Ok(engine)
 }
