@@ -170,7 +170,7 @@ impl Model {
         let mut blueprint = draft.finish(&gguf, &parts).await?;
         blueprint.threads = options.threads()?;
         blueprint.tokens_in_flight = options.tokens_in_flight()?;
-        let Place { executor, mut reason, .. } = options.place(&spec, &gguf).await?;
+        let Place { executor, mut reason, .. } = options.place(&spec, &gguf, cancel).await?;
         cancel.check()?;
         let mut backend = executor.backend();
         let may_fall_back = options.fallback != Some(false);

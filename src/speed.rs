@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use web_time::Instant;
 
+use crate::cancel::Cancel;
 use crate::engine::{AnyEngine, Batch, Engine, Pick, SequenceId};
 use crate::error::Result;
 use crate::miniature::Miniature;
 use crate::source::LocalFuture;
+use crate::task::Pace;
 
 /// How long is measured.
 #[derive(Debug, Clone, Copy)]
@@ -39,21 +41,26 @@ const CONTEXT: usize = 256;
 /// Tokens per second that `engine`, which runs `miniature`, would write of the whole model with little in its context.
 ///
 /// # Errors
-/// What the engine fails with.
+/// What the engine fails with; `aborted`.
 pub async fn tokens_per_second(
     miniature: &Miniature,
     engine: &mut AnyEngine,
     patience: Patience,
+    cancel: &Cancel,
 ) -> Result<f64> {
     let sequence = engine.open(CONTEXT)?;
     // A first token waits for uploads and compilers.
     round(engine, sequence, Duration::ZERO).await?;
+    let mut pace = Pace::start();
     let (began, mut best_at, mut best) = (Instant::now(), Instant::now(), 0.0);
     while began.elapsed() < patience.longest && best_at.elapsed() < patience.settled {
         let rate = round(engine, sequence, patience.longest).await?;
         if rate > best {
             (best_at, best) = (Instant::now(), rate);
         }
+        // Between rounds, as it would count in one.
+        pace.breathe().await;
+        cancel.check()?;
     }
     engine.close(sequence);
     Ok(best * miniature.share)

@@ -9,6 +9,7 @@ pub mod self_test;
 
 use self::record::Record;
 use self::self_test::{compare, reference};
+use crate::cancel::Cancel;
 use crate::engine::{Adapter, AnyEngine, CpuEngine, Gpu, GpuEngine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gguf::Gguf;
@@ -39,6 +40,8 @@ pub struct Trial<'a> {
     pub tokens_in_flight: usize,
     /// Whether what is found out is remembered.
     pub keeps: bool,
+    /// Raised by the caller.
+    pub cancel: &'a Cancel,
 }
 
 /// Where a model is to run.
@@ -55,7 +58,7 @@ impl Trial<'_> {
     /// The engine that is likely to be the fastest one.
     ///
     /// # Errors
-    /// What the CPU engine fails with; `corrupt_file` where a tensor is missing.
+    /// What the CPU engine fails with; `corrupt_file` where a tensor is missing; `aborted`.
     pub fn fastest(&self) -> LocalFuture<'_, Result<Place>> {
         Box::pin(self.find_fastest())
     }
@@ -78,7 +81,8 @@ impl Trial<'_> {
     /// The GPU; where its kernels compute wrongly, the CPU if it `may_fall_back`.
     ///
     /// # Errors
-    /// `webgpu_unavailable`, `device_lost`, `out_of_memory`; `self_test_failed`; `corrupt_file` where a tensor is missing.
+    /// `webgpu_unavailable`, `device_lost`, `out_of_memory`; `self_test_failed`; `corrupt_file` where a tensor is missing;
+    /// `aborted`.
     pub async fn gpu(&self, may_fall_back: bool) -> Result<Place> {
         let (gpu, record) = self.boxed(Gpu::open().await?, false).await?;
         let told = record.remark();
@@ -135,6 +139,7 @@ impl Trial<'_> {
             if record.tuning.is_some() && !times {
                 break;
             }
+            self.cancel.check()?;
             gpu.tune(tuning);
             let fault;
             (gpu, fault) = compare(gpu, &miniature, &expected).await?;
@@ -145,7 +150,7 @@ impl Trial<'_> {
             let mut rate = 1.0;
             if times {
                 let mut engine = engine(gpu, &miniature, self.tokens_in_flight)?;
-                rate = tokens_per_second(&miniature, &mut engine, AT_A_GLANCE).await?;
+                rate = tokens_per_second(&miniature, &mut engine, AT_A_GLANCE, self.cancel).await?;
                 gpu = released(engine)?;
             }
             if rate > best {
@@ -160,7 +165,7 @@ impl Trial<'_> {
         let Some(miniature) = self.miniature(SAMPLE_BYTES)? else { return Ok((gpu, None)) };
         let on_cpu = self.speed_of_the_cpu(&miniature).await?;
         let mut engine = engine(gpu, &miniature, self.tokens_in_flight)?;
-        let on_gpu = tokens_per_second(&miniature, &mut engine, AT_LEISURE).await?;
+        let on_gpu = tokens_per_second(&miniature, &mut engine, AT_LEISURE, self.cancel).await?;
         Ok((released(engine)?, Some((on_cpu, on_gpu))))
     }
 
@@ -168,7 +173,7 @@ impl Trial<'_> {
     /// all of their layers.
     ///
     /// # Errors
-    /// `corrupt_file` where a tensor is missing; `out_of_memory`.
+    /// `corrupt_file` where a tensor is missing; `out_of_memory`, `aborted`.
     pub async fn tokens_per_second(&self) -> Result<Option<f64>> {
         match self.miniature(SAMPLE_BYTES)? {
             Some(miniature) => self.speed_of_the_cpu(&miniature).await.map(Some),
@@ -180,7 +185,7 @@ impl Trial<'_> {
         let engine = CpuEngine::new(miniature.recording.clone(), &miniature.plan, self.threads)?;
         let mut engine = AnyEngine::Cpu(engine);
         miniature.fill(&mut engine)?;
-        tokens_per_second(miniature, &mut engine, AT_LEISURE).await
+        tokens_per_second(miniature, &mut engine, AT_LEISURE, self.cancel).await
     }
 
     fn miniature(&self, bytes: u64) -> Result<Option<Miniature>> {

@@ -120,7 +120,7 @@ impl WasmModel {
             let options: LoadOptions = parse(&options)?;
             let meter = Meter::new(None);
             let sources = Openings { signal: &signal, options: &options, writes: false, meter: &meter };
-            Model::estimate(&sources.open(parts).await?, &options).await
+            Model::estimate(&sources.open(parts).await?, &options, &cancel(&signal)).await
         })
     }
 

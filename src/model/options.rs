@@ -1,5 +1,6 @@
 //! What the options of a load come to.
 
+use crate::cancel::Cancel;
 use crate::error::{Result, bail};
 use crate::gguf::Gguf;
 use crate::request::{BackendChoice, CacheChoice, LoadOptions};
@@ -50,19 +51,19 @@ impl LoadOptions {
     ///
     /// # Errors
     /// `invalid_request`
-    pub(super) fn trial<'a>(&self, spec: &'a Spec, gguf: &'a Gguf) -> Result<Trial<'a>> {
+    pub(super) fn trial<'a>(&self, spec: &'a Spec, gguf: &'a Gguf, cancel: &'a Cancel) -> Result<Trial<'a>> {
         let keeps = self.cache != Some(CacheChoice::None);
         let tokens_in_flight = self.tokens_in_flight()?;
         let (quantize, threads) = (self.quantize.map(Into::into), self.threads()?);
-        Ok(Trial { spec, gguf, quantize, threads, tokens_in_flight, keeps })
+        Ok(Trial { spec, gguf, quantize, threads, tokens_in_flight, keeps, cancel })
     }
 
     /// Where it is to run.
     ///
     /// # Errors
-    /// `invalid_request`, and what the engines fail with.
-    pub(super) async fn place(&self, spec: &Spec, gguf: &Gguf) -> Result<Place> {
-        let trial = self.trial(spec, gguf)?;
+    /// `invalid_request`, `aborted`, and what the engines fail with.
+    pub(super) async fn place(&self, spec: &Spec, gguf: &Gguf, cancel: &Cancel) -> Result<Place> {
+        let trial = self.trial(spec, gguf, cancel)?;
         match self.backend_choice() {
             BackendChoice::Webgpu => trial.gpu(self.fallback != Some(false)).await,
             BackendChoice::Cpu => Ok(Place::cpu("asked for")),

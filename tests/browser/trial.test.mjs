@@ -91,6 +91,29 @@ test("a GPU that tells its results late is measured with the tokens in flight th
   assert.ok(ahead > 4 * alone, `${ahead} tokens a second, and alone ${alone}`);
 });
 
+test("an abort is heard while it is measured", async (t) => {
+  const page = await harness.page(t);
+  // The first turn that the worker leaves to others, it is told of an abort.
+  await page.evaluate(
+    beforeWorkers,
+    `const Channel = MessageChannel;
+    self.MessageChannel = class extends Channel {
+      constructor() {
+        super();
+        setTimeout(() => self.dispatchEvent(new MessageEvent("message", { data: { type: "abort", id: 1 } })));
+      }
+    };`,
+  );
+  const outcomes = await page.evaluate(async (url) => {
+    const outcome = (backend) => window.tabmind.estimate(url, { backend, threads: 1 }).then(
+      () => "an answer",
+      ({ name }) => name,
+    );
+    return [await outcome("webgpu"), await outcome("cpu")];
+  }, tiny());
+  assert.deepEqual(outcomes, ["an answer", "AbortError"], "for the GPU nothing is measured, so nothing left to others");
+});
+
 test("nothing is remembered where nothing is to be kept", async (t) => {
   const { loads, notes } = await load(t, { worker: hardware, options: [{ cache: "none" }] });
   assert.match(loads[0].info.backendReason, /suits this model best here/u);
