@@ -169,6 +169,14 @@ impl AnyEngine {
         }
     }
 
+    /// How the GPU's kernels compute, if one executes.
+    pub fn tuning(&self) -> Option<Tuning> {
+        match self {
+            AnyEngine::Gpu(engine) => Some(engine.tuning()),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => None,
+        }
+    }
+
     /// The GPU without what it held, if one executes.
     pub fn into_gpu(self) -> Option<Gpu> {
         match self {

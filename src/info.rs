@@ -66,12 +66,17 @@ impl Info {
         info.context_length = network.context_length;
         info.trained_context_length = network.spec.context_length;
         info.vocab_size = network.spec.vocab;
-        info.backend = backend.name().into();
-        info.backend_reason = reason.to_string();
-        info.adapter = network.adapter().map(str::to_string);
-        info.threads = network.threads();
+        info.note_engine(network, backend, reason);
         info.has_chat_template = has_chat_template;
         info
+    }
+
+    /// Says what runs the model now, and why that.
+    pub(crate) fn note_engine(&mut self, network: &Network, backend: Backend, reason: &str) {
+        self.backend = backend.name().into();
+        self.backend_reason = reason.to_string();
+        self.adapter = network.adapter().map(str::to_string);
+        self.threads = network.threads();
     }
 
     /// Of an encoder, which runs on one thread, in f32.

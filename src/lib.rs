@@ -31,7 +31,7 @@ pub mod prefix_cache;
 mod readout;
 pub mod recovery;
 pub mod session;
-mod speed;
+pub mod speed;
 pub mod trial;
 
 pub mod constraint;

@@ -17,6 +17,8 @@ const DISTINCT_ROWS: usize = 61;
 const FOR_ALL_KINDS: u64 = 4;
 /// No vocabulary is cut to fewer rows.
 const FEWEST_ROWS: usize = 256;
+/// More runs need not be in flight to keep a GPU busy.
+const MOST_IN_FLIGHT: f64 = 128.0;
 
 /// What is run.
 pub struct Miniature {
@@ -115,6 +117,19 @@ impl Miniature {
             engine.vector(VectorId(index), values);
         }
         Ok(())
+    }
+
+    /// How many runs of it are as much work as so many tokens of the whole model, and can be in flight as they can: what a GPU
+    /// takes to answer is then hidden as well, and does not count once for every miniature that makes up the model.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a small number"
+    )]
+    pub fn in_flight(&self, tokens: usize) -> usize {
+        let runs = (tokens as f64 / self.share).ceil().min(MOST_IN_FLIGHT) as usize;
+        if self.recording.can_rewind() { runs } else { 0 }
     }
 
     /// Weights that are read for one token: all but the embeddings and the experts that it does not choose.

@@ -3,10 +3,12 @@
 mod ask;
 mod embed;
 mod estimate;
+mod options;
 
 pub use embed::Embeddings;
 pub use estimate::Estimate;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,18 +24,17 @@ use crate::encoder::Encoder;
 use crate::engine::RunCost;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::files::ModelFiles;
-use crate::gguf::Gguf;
 use crate::info::Info;
 use crate::logprobs::log_sum;
 use crate::network::{Backend, Draft, Executor, Network};
 use crate::prefix_cache::PrefixCache;
 use crate::recovery::{Origin, Recovery};
-use crate::request::{BackendChoice, CacheChoice, LoadOptions, Prompt};
+use crate::request::{BackendChoice, LoadOptions, Prompt};
 use crate::score;
 use crate::source::{HashingSource, Source};
 use crate::spec::{EncoderSpec, Spec};
 use crate::tokenizer::{EncodeOptions, Tokenizer};
-use crate::trial::{Place, Trial};
+use crate::trial::Place;
 use crate::weights::Target;
 
 /// How far loading has come.
@@ -65,7 +66,8 @@ pub enum Phase {
 
 /// A loaded model. Requests may be made at once; they are carried out one after the other, in order.
 pub struct Model {
-    info: Info,
+    /// What runs it may change.
+    info: Rc<RefCell<Info>>,
     tokenizer: Arc<Tokenizer>,
     prompter: Prompter,
     context_length: usize,
@@ -123,12 +125,6 @@ pub struct Score {
     pub perplexity: f64,
 }
 
-/// More threads than any machine lends to a page.
-const MAX_THREADS: usize = 256;
-/// More of them, and an answer that ends early has kept the GPU busy in vain for long.
-const MAX_TOKENS_IN_FLIGHT: usize = 16;
-/// The GPU has work while the host reads a token and submits another.
-const DEFAULT_TOKENS_IN_FLIGHT: usize = 2;
 /// Time between two reports of progress while bytes move.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -158,11 +154,13 @@ impl Model {
             }
         };
         if let Some(spec) = EncoderSpec::read(&gguf)? {
-            let mut model =
+            let model =
                 Self::load_encoder(spec, &gguf, tokenizer, &parts, options, cancel, &mut on_bytes).await?;
             on_progress(Progress { phase, loaded: total, total });
             on_progress(Progress { phase: Phase::Verify, loaded: total, total });
-            model.info.note_files(&hashes, phase == Phase::Cache).await?;
+            let mut info = model.info();
+            info.note_files(&hashes, phase == Phase::Cache).await?;
+            model.info.replace(info);
             on_progress(Progress { phase: Phase::Ready, loaded: total, total });
             return Ok(model);
         }
@@ -172,7 +170,7 @@ impl Model {
         let mut blueprint = draft.finish(&gguf, &parts).await?;
         blueprint.threads = options.threads()?;
         blueprint.tokens_in_flight = options.tokens_in_flight()?;
-        let Place { executor, mut reason, .. } = options.place(&spec, &gguf).await?;
+        let Place { executor, mut reason, .. } = options.place(&spec, &gguf, cancel).await?;
         cancel.check()?;
         let mut backend = executor.backend();
         let may_fall_back = options.fallback != Some(false);
@@ -214,7 +212,7 @@ impl Model {
         on_progress(Progress { phase: Phase::Ready, loaded: total, total });
         let tokenizer = Arc::new(tokenizer);
         Ok(Self {
-            info,
+            info: Rc::new(RefCell::new(info)),
             compiler: Compiler::new(Arc::clone(&tokenizer)),
             tokenizer,
             prompter,
@@ -227,7 +225,7 @@ impl Model {
     #[must_use]
     pub fn recovering(mut self, origin: Origin) -> Self {
         if let Runner::Decoder(Decoder { recovery: Some(recovery), .. }) = self.runner.get_mut() {
-            recovery.set_origin(origin, self.info.sha256.clone());
+            recovery.set_origin(origin, Rc::clone(&self.info));
         }
         self
     }
@@ -240,9 +238,9 @@ impl Model {
         })
     }
 
-    /// What the model is and how it runs.
-    pub fn info(&self) -> &Info {
-        &self.info
+    /// What the model is and how it runs, as of now.
+    pub fn info(&self) -> Info {
+        self.info.borrow().clone()
     }
 
     /// Its vocabulary.
@@ -260,12 +258,11 @@ impl Model {
     }
 
     fn check_ids(&self, field: &str, ids: &[u32]) -> Result<()> {
-        match ids.iter().find(|&&id| id as usize >= self.info.vocab_size) {
-            Some(id) => bail!(
-                InvalidRequest,
-                "{field} holds the token id {id}; the vocabulary has {}",
-                self.info.vocab_size
-            ),
+        let vocab_size = self.info.borrow().vocab_size;
+        match ids.iter().find(|&&id| id as usize >= vocab_size) {
+            Some(id) => {
+                bail!(InvalidRequest, "{field} holds the token id {id}; the vocabulary has {vocab_size}")
+            }
             None => Ok(()),
         }
     }
@@ -334,60 +331,4 @@ fn hashed(parts: Vec<Box<dyn Source>>, expected: Option<String>) -> Result<Hashe
     let hashing = parts.into_iter().map(|part| HashingSource::new(part, expected.clone()).map(Rc::new));
     let hashing = hashing.collect::<Result<Vec<_>>>()?;
     Ok((hashing.iter().map(|source| Box::new(Rc::clone(source)) as Box<dyn Source>).collect(), hashing))
-}
-
-impl LoadOptions {
-    /// Threads of the CPU engine.
-    ///
-    /// # Errors
-    /// `invalid_request`
-    fn threads(&self) -> Result<usize> {
-        match self.threads {
-            Some(0) => bail!(InvalidRequest, "threads is 0; at least 1 is needed"),
-            threads => Ok(threads.unwrap_or(1).min(MAX_THREADS)),
-        }
-    }
-
-    /// Tokens that the GPU begins with ahead of the one that is waited for.
-    ///
-    /// # Errors
-    /// `invalid_request`
-    fn tokens_in_flight(&self) -> Result<usize> {
-        match self.tokens_in_flight {
-            Some(count) if count > MAX_TOKENS_IN_FLIGHT => {
-                bail!(
-                    InvalidRequest,
-                    "tokensInFlight is {count}; it must lie between 0 and {MAX_TOKENS_IN_FLIGHT}"
-                )
-            }
-            count => Ok(count.unwrap_or(DEFAULT_TOKENS_IN_FLIGHT)),
-        }
-    }
-
-    /// The engine that is wanted.
-    fn backend_choice(&self) -> BackendChoice {
-        self.backend.unwrap_or(BackendChoice::Auto)
-    }
-
-    /// What finds out where a model of this spec is to run.
-    ///
-    /// # Errors
-    /// `invalid_request`
-    fn trial<'a>(&self, spec: &'a Spec, gguf: &'a Gguf) -> Result<Trial<'a>> {
-        let keeps = self.cache != Some(CacheChoice::None);
-        Ok(Trial { spec, gguf, quantize: self.quantize.map(Into::into), threads: self.threads()?, keeps })
-    }
-
-    /// Where it is to run.
-    ///
-    /// # Errors
-    /// `invalid_request`, and what the engines fail with.
-    async fn place(&self, spec: &Spec, gguf: &Gguf) -> Result<Place> {
-        let trial = self.trial(spec, gguf)?;
-        match self.backend_choice() {
-            BackendChoice::Webgpu => trial.gpu(self.fallback != Some(false)).await,
-            BackendChoice::Cpu => Ok(Place::cpu("asked for")),
-            BackendChoice::Auto => trial.fastest().await,
-        }
-    }
 }

@@ -6,7 +6,9 @@ pub use executor::{Backend, Executor};
 
 use crate::budget::{Budget, MEMORY_LIMIT};
 use crate::cancel::Cancel;
-use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, GpuEngine, NaiveEngine, Pick, RunCost, SequenceId};
+use crate::engine::{
+    AnyEngine, Batch, CpuEngine, Engine, GpuEngine, NaiveEngine, Pick, RunCost, SequenceId, Tuning,
+};
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::forward;
 use crate::gguf::Gguf;
@@ -236,6 +238,11 @@ impl Network {
     /// Name of the GPU, if one executes.
     pub fn adapter(&self) -> Option<&str> {
         self.engine.adapter().map(|adapter| adapter.name.as_str())
+    }
+
+    /// How the GPU's kernels compute, if one executes.
+    pub fn tuning(&self) -> Option<Tuning> {
+        self.engine.tuning()
     }
 
     /// Whether the engine's device still works.

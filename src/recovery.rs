@@ -1,14 +1,17 @@
 //! The way back from a lost GPU: the model is read again from where it came from, into a new engine. What the lost one
 //! knew of a conversation is run again by whoever was running it.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use web_time::Instant;
 
 use crate::cancel::Cancel;
+use crate::engine::Tuning;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::ModelFiles;
+use crate::info::Info;
 use crate::network::{Backend, Blueprint, Executor, Network};
 use crate::prefix_cache::PrefixCache;
 use crate::source::{HashingSource, LocalFuture, Source};
@@ -23,8 +26,8 @@ const GRACE: Duration = Duration::from_secs(60);
 pub struct Recovery {
     blueprint: Blueprint,
     origin: Option<Origin>,
-    /// The file's SHA-256, where it is known.
-    sha256: Option<String>,
+    /// The file's SHA-256, where it is known, and what runs the model.
+    info: Option<Rc<RefCell<Info>>>,
     /// Whether the CPU may go on where the GPU cannot be had.
     may_fall_back: bool,
     lost_at: Option<Instant>,
@@ -34,13 +37,13 @@ pub struct Recovery {
 impl Recovery {
     /// For a network that was built from `blueprint`, on the GPU.
     pub fn new(blueprint: Blueprint, may_fall_back: bool) -> Self {
-        Self { blueprint, origin: None, sha256: None, may_fall_back, lost_at: None, losses: 0 }
+        Self { blueprint, origin: None, info: None, may_fall_back, lost_at: None, losses: 0 }
     }
 
-    /// Says where the model came from, and what its file's SHA-256 was.
-    pub fn set_origin(&mut self, origin: Origin, sha256: Option<String>) {
+    /// Says where the model came from, and who is to be told if something else runs it from then on.
+    pub fn set_origin(&mut self, origin: Origin, info: Rc<RefCell<Info>>) {
         self.origin = Some(origin);
-        self.sha256 = sha256;
+        self.info = Some(info);
     }
 
     /// How often the GPU was lost.
@@ -83,26 +86,43 @@ impl Recovery {
     ) -> Result<()> {
         self.losses += 1;
         let is_recent = self.lost_at.replace(Instant::now()).is_some_and(|at| at.elapsed() < GRACE);
-        let first = if is_recent && self.may_fall_back { Backend::Cpu } else { Backend::Gpu };
-        *network = match self.build(first, cancel).await {
-            Err(error) if first == Backend::Gpu && self.may_fall_back && error.is_of_the_gpu() => {
-                self.build(Backend::Cpu, cancel).await?
+        let tuning = network.tuning();
+        let mut reason = (is_recent && self.may_fall_back)
+            .then(|| format!("the GPU was lost twice within {} seconds", GRACE.as_secs()));
+        if reason.is_none() {
+            match self.build(Backend::Gpu, tuning, cancel).await {
+                Err(error) if self.may_fall_back && error.is_of_the_gpu() => {
+                    reason = Some(format!("the GPU was lost and cannot be had again: {}", error.detail()));
+                }
+                built => *network = built?,
             }
-            built => built?,
-        };
+        }
+        if let Some(reason) = reason {
+            *network = self.build(Backend::Cpu, None, cancel).await?;
+            if let Some(info) = &self.info {
+                info.borrow_mut().note_engine(network, Backend::Cpu, &reason);
+            }
+        }
         cache.reset(network)
     }
 
-    async fn build(&self, backend: Backend, cancel: &Cancel) -> Result<Network> {
+    /// A GPU computes as the lost one did: not in a way that was found to be wrong, or slow.
+    async fn build(&self, backend: Backend, tuning: Option<Tuning>, cancel: &Cancel) -> Result<Network> {
         let parts = self.open().await.map_err(|error| unreadable(&error))?;
-        let hashing =
-            parts.into_iter().map(|part| HashingSource::new(part, self.sha256.clone()).map(Rc::new));
+        let sha256 = self.info.as_ref().and_then(|info| info.borrow().sha256.clone());
+        let hashing = parts.into_iter().map(|part| HashingSource::new(part, sha256.clone()).map(Rc::new));
         let hashing = hashing.collect::<Result<Vec<_>>>()?;
         let parts: Vec<_> =
             hashing.iter().map(|source| Box::new(Rc::clone(source)) as Box<dyn Source>).collect();
         let table = ModelFiles::read(&parts).await.map_err(|error| unreadable(&error))?.table;
         let blueprint = self.blueprint.clone();
-        let executor = Executor::open(backend).await?;
+        let mut executor = Executor::open(backend).await?;
+        // It may be another GPU, which can do less.
+        if let (Executor::Gpu(gpu), Some(tuning)) = (&mut executor, tuning)
+            && gpu.tunings().contains(&tuning)
+        {
+            gpu.tune(tuning);
+        }
         let network = Network::build(blueprint, &table, &parts, executor, cancel, &mut |_| {}).await?;
         for source in hashing {
             source.finish().await.map_err(|error| unreadable(&error))?;

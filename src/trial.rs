@@ -9,6 +9,7 @@ pub mod self_test;
 
 use self::record::Record;
 use self::self_test::{compare, reference};
+use crate::cancel::Cancel;
 use crate::engine::{Adapter, AnyEngine, CpuEngine, Gpu, GpuEngine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gguf::Gguf;
@@ -35,8 +36,12 @@ pub struct Trial<'a> {
     pub quantize: Option<Target>,
     /// Threads of the CPU engine.
     pub threads: usize,
+    /// Tokens that the GPU begins with ahead of the one that is waited for.
+    pub tokens_in_flight: usize,
     /// Whether what is found out is remembered.
     pub keeps: bool,
+    /// Raised by the caller.
+    pub cancel: &'a Cancel,
 }
 
 /// Where a model is to run.
@@ -53,7 +58,7 @@ impl Trial<'_> {
     /// The engine that is likely to be the fastest one.
     ///
     /// # Errors
-    /// What the CPU engine fails with; `corrupt_file` where a tensor is missing.
+    /// What the CPU engine fails with; `corrupt_file` where a tensor is missing; `aborted`.
     pub fn fastest(&self) -> LocalFuture<'_, Result<Place>> {
         Box::pin(self.find_fastest())
     }
@@ -76,7 +81,8 @@ impl Trial<'_> {
     /// The GPU; where its kernels compute wrongly, the CPU if it `may_fall_back`.
     ///
     /// # Errors
-    /// `webgpu_unavailable`, `device_lost`, `out_of_memory`; `self_test_failed`; `corrupt_file` where a tensor is missing.
+    /// `webgpu_unavailable`, `device_lost`, `out_of_memory`; `self_test_failed`; `corrupt_file` where a tensor is missing;
+    /// `aborted`.
     pub async fn gpu(&self, may_fall_back: bool) -> Result<Place> {
         let (gpu, record) = self.boxed(Gpu::open().await?, false).await?;
         let told = record.remark();
@@ -118,7 +124,8 @@ impl Trial<'_> {
     /// What a record is of. Files of one size with one adapter are taken to be the same.
     fn subject(&self, adapter: &Adapter) -> String {
         let (bytes, layers) = (self.gguf.total_bytes, self.spec.layers.len());
-        format!("{bytes} {layers} {:?} {} {}", self.quantize, adapter.name, self.threads)
+        let Self { quantize, threads, tokens_in_flight, .. } = self;
+        format!("{bytes} {layers} {quantize:?} {} {threads} {tokens_in_flight}", adapter.name)
     }
 
     /// Finds the variants that compute right, and of these the fastest on a real GPU.
@@ -132,6 +139,7 @@ impl Trial<'_> {
             if record.tuning.is_some() && !times {
                 break;
             }
+            self.cancel.check()?;
             gpu.tune(tuning);
             let fault;
             (gpu, fault) = compare(gpu, &miniature, &expected).await?;
@@ -141,8 +149,8 @@ impl Trial<'_> {
             }
             let mut rate = 1.0;
             if times {
-                let mut engine = engine(gpu, &miniature)?;
-                rate = tokens_per_second(&miniature, &mut engine, AT_A_GLANCE).await?;
+                let mut engine = engine(gpu, &miniature, self.tokens_in_flight)?;
+                rate = tokens_per_second(&miniature, &mut engine, AT_A_GLANCE, self.cancel).await?;
                 gpu = released(engine)?;
             }
             if rate > best {
@@ -156,8 +164,8 @@ impl Trial<'_> {
     async fn measure(&self, gpu: Gpu) -> Result<(Gpu, Option<(f64, f64)>)> {
         let Some(miniature) = self.miniature(SAMPLE_BYTES)? else { return Ok((gpu, None)) };
         let on_cpu = self.speed_of_the_cpu(&miniature).await?;
-        let mut engine = engine(gpu, &miniature)?;
-        let on_gpu = tokens_per_second(&miniature, &mut engine, AT_LEISURE).await?;
+        let mut engine = engine(gpu, &miniature, self.tokens_in_flight)?;
+        let on_gpu = tokens_per_second(&miniature, &mut engine, AT_LEISURE, self.cancel).await?;
         Ok((released(engine)?, Some((on_cpu, on_gpu))))
     }
 
@@ -165,7 +173,7 @@ impl Trial<'_> {
     /// all of their layers.
     ///
     /// # Errors
-    /// `corrupt_file` where a tensor is missing; `out_of_memory`.
+    /// `corrupt_file` where a tensor is missing; `out_of_memory`, `aborted`.
     pub async fn tokens_per_second(&self) -> Result<Option<f64>> {
         match self.miniature(SAMPLE_BYTES)? {
             Some(miniature) => self.speed_of_the_cpu(&miniature).await.map(Some),
@@ -177,7 +185,7 @@ impl Trial<'_> {
         let engine = CpuEngine::new(miniature.recording.clone(), &miniature.plan, self.threads)?;
         let mut engine = AnyEngine::Cpu(engine);
         miniature.fill(&mut engine)?;
-        tokens_per_second(miniature, &mut engine, AT_LEISURE).await
+        tokens_per_second(miniature, &mut engine, AT_LEISURE, self.cancel).await
     }
 
     fn miniature(&self, bytes: u64) -> Result<Option<Miniature>> {
@@ -190,10 +198,14 @@ fn released(engine: AnyEngine) -> Result<Gpu> {
     engine.into_gpu().ok_or_else(|| Error::new(ErrorKind::DeviceLost, "the GPU is gone"))
 }
 
-/// An engine that runs `miniature`.
-fn engine(gpu: Gpu, miniature: &Miniature) -> Result<AnyEngine> {
+/// An engine that runs `miniature`, with room for as much work in flight as so many tokens of the whole model are.
+///
+/// # Errors
+/// What the GPU fails with.
+pub fn engine(gpu: Gpu, miniature: &Miniature, tokens_in_flight: usize) -> Result<AnyEngine> {
     let Miniature { plan, recording, vocab, .. } = miniature;
-    let mut engine = AnyEngine::Gpu(GpuEngine::new(gpu, recording.clone(), plan, *vocab)?);
+    let engine = GpuEngine::new(gpu, recording.clone(), plan, *vocab)?;
+    let mut engine = AnyEngine::Gpu(engine.flying(miniature.in_flight(tokens_in_flight)));
     miniature.fill(&mut engine)?;
     Ok(engine)
 }

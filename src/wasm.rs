@@ -120,13 +120,13 @@ impl WasmModel {
             let options: LoadOptions = parse(&options)?;
             let meter = Meter::new(None);
             let sources = Openings { signal: &signal, options: &options, writes: false, meter: &meter };
-            Model::estimate(&sources.open(parts).await?, &options).await
+            Model::estimate(&sources.open(parts).await?, &options, &cancel(&signal)).await
         })
     }
 
     /// EngineInfo JSON.
     pub fn info(&self) -> String {
-        text(self.model.info())
+        text(&self.model.info())
     }
 
     /// Carries out a request; resolves to a GenerateResult JSON.
@@ -264,11 +264,11 @@ struct GenerateResult<'a> {
     choices: &'a [Choice],
     usage: Value,
     timings: &'a Timings,
-    model: &'a str,
+    model: String,
 }
 
 impl<'a> GenerateResult<'a> {
-    fn new(model: &'a Model, outcome: &'a Outcome) -> Self {
+    fn new(model: &Model, outcome: &'a Outcome) -> Self {
         let Outcome { choices, prompt_tokens, cached_tokens, timings } = outcome;
         let reasoning: usize = choices.iter().map(|choice| choice.reasoning_tokens).sum();
         let usage = json!({
@@ -278,7 +278,7 @@ impl<'a> GenerateResult<'a> {
             "prompt_tokens_details": { "cached_tokens": cached_tokens },
             "completion_tokens_details": { "reasoning_tokens": reasoning },
         });
-        Self { choices, usage, timings, model: &model.info().name }
+        Self { choices, usage, timings, model: model.info().name }
     }
 }
 

@@ -4,6 +4,7 @@
 mod gguf;
 
 use pollster::block_on;
+use tabmind::cancel::Cancel;
 use tabmind::kernels::formats::Format;
 use tabmind::model::Estimate;
 use tabmind::request::{LoadOptions, parse};
@@ -60,7 +61,7 @@ fn estimate(layers: u32, options: &str) -> Estimate {
     let bytes = file.header();
     let len = (bytes.len() + data) as u64;
     let options: LoadOptions = parse(options).unwrap();
-    block_on(Model::estimate(&[Box::new(Header { bytes, len })], &options)).unwrap()
+    block_on(Model::estimate(&[Box::new(Header { bytes, len })], &options, &Cancel::never())).unwrap()
 }
 
 #[test]

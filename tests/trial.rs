@@ -4,7 +4,11 @@ mod common;
 #[path = "common/gpu.rs"]
 mod gpu;
 
+use std::cell::Cell;
+
 use pollster::block_on;
+use tabmind::ErrorKind;
+use tabmind::cancel::Cancel;
 use tabmind::engine::{Adapter, Gpu, Tuning};
 use tabmind::gguf::Gguf;
 use tabmind::miniature::Miniature;
@@ -12,8 +16,9 @@ use tabmind::network::Backend;
 use tabmind::recording::Op;
 use tabmind::source::{FileSource, Source};
 use tabmind::spec::Spec;
-use tabmind::trial::Trial;
+use tabmind::speed::{AT_A_GLANCE, tokens_per_second};
 use tabmind::trial::self_test::{BYTES, compare, reference};
+use tabmind::trial::{Trial, engine};
 
 /// Miniatures of the test data's models, by the files' names.
 fn miniatures() -> Vec<(String, Miniature)> {
@@ -41,11 +46,16 @@ fn header(name: &str) -> Option<(Spec, Gguf)> {
     Some((Spec::read(&gguf).unwrap(), gguf))
 }
 
+fn trial<'a>(spec: &'a Spec, gguf: &'a Gguf, cancel: &'a Cancel) -> Trial<'a> {
+    Trial { spec, gguf, quantize: None, threads: 1, tokens_in_flight: 2, keeps: false, cancel }
+}
+
 #[test]
 fn a_program_that_does_as_if_it_were_a_gpu_runs_only_what_is_asked_of_it() {
     let Some((spec, gguf)) = header("gemma") else { return };
     let Ok(adapter) = block_on(Adapter::find()) else { return };
-    let trial = Trial { spec: &spec, gguf: &gguf, quantize: None, threads: 1, keeps: false };
+    let cancel = Cancel::never();
+    let trial = trial(&spec, &gguf, &cancel);
     let place = block_on(trial.fastest()).unwrap();
     if adapter.is_software {
         assert_eq!(place.executor.backend(), Backend::Cpu);
@@ -103,5 +113,47 @@ fn a_kernel_that_does_nothing_is_noticed() {
                 assert!(fault(&tested, &whole, Gpu::tuning).is_some(), "{name}");
             }
         }
+    }
+}
+
+/// What is written to the GPU for the last token of a measurement.
+fn bytes_written(miniature: &Miniature, tokens_in_flight: usize) -> usize {
+    block_on(async {
+        let mut engine = engine(Gpu::open().await.unwrap(), miniature, tokens_in_flight).unwrap();
+        let rate = tokens_per_second(miniature, &mut engine, AT_A_GLANCE, &Cancel::never()).await.unwrap();
+        assert!(rate > 0.0);
+        engine.run_cost().unwrap().bytes_written
+    })
+}
+
+#[test]
+fn the_gpu_is_measured_with_tokens_in_flight() {
+    let Some((spec, gguf)) = header("gemma").filter(|_| gpu::is_there()) else { return };
+    let mut miniature = Miniature::new(&spec, &gguf, None, BYTES).unwrap().unwrap();
+    let (alone, in_flight) = (bytes_written(&miniature, 0), bytes_written(&miniature, 2));
+    assert_eq!(in_flight + 4, alone, "the token itself never left the GPU");
+    // As much work as of the whole model.
+    miniature.share = 0.25;
+    assert_eq!([0, 2, 8].map(|tokens| miniature.in_flight(tokens)), [0, 8, 32]);
+}
+
+/// A flag that is raised once it was looked at so many times.
+fn raised_after(looks: usize) -> Cancel {
+    let left = Cell::new(looks);
+    Cancel::new(move || left.replace(left.get().saturating_sub(1)) == 0)
+}
+
+#[test]
+fn an_abort_ends_a_trial() {
+    let Some((spec, gguf)) = header("gemma") else { return };
+    for looks in [0, 2] {
+        let cancel = raised_after(looks);
+        let measured = block_on(trial(&spec, &gguf, &cancel).tokens_per_second());
+        assert_eq!(measured.map_err(|error| error.kind()), Err(ErrorKind::Aborted), "after {looks} looks");
+    }
+    if gpu::is_there() {
+        let cancel = raised_after(0);
+        let place = block_on(trial(&spec, &gguf, &cancel).gpu(true)).map(|place| place.reason);
+        assert_eq!(place.map_err(|error| error.kind()), Err(ErrorKind::Aborted));
     }
 }

@@ -19,6 +19,8 @@ export interface CallExtras {
 export class Connection {
   /** Requests that the worker reported, oldest first. */
   readonly requests: NetworkRequest[] = [];
+  /** Told what the model is, when that has changed. */
+  onInfo: ((json: string) => void) | undefined;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   readonly #onProgress: (json: string) => void;
@@ -98,6 +100,8 @@ export class Connection {
       case "requests":
         this.requests.push(...message.records);
         return;
+      case "info":
+        return this.onInfo?.(message.json);
       case "died":
         return this.end(fromWire(message.error) as TabmindError);
     }

@@ -12,6 +12,7 @@ import type { ChatCompletions, Completions, Engine, EngineInfo, EngineStats, Sco
 
 /** An engine over a worker that has loaded a model. */
 export function createEngine(connection: Connection, info: EngineInfo): Engine {
+  connection.onInfo = (json) => void Object.assign(info, JSON.parse(json));
   const create = creator(connection, info, "chat", chat) as ChatCompletions["create"];
   return {
     info,

@@ -44,4 +44,5 @@ export type FromWorker =
   | { type: "result"; id: number; value: string | number | Uint32Array }
   | { type: "error"; id: number; error: WireError }
   | { type: "requests"; records: NetworkRequest[] }
+  | { type: "info"; json: string }
   | { type: "died"; error: WireError };

@@ -16,6 +16,7 @@ let scriptUrl: string;
 let moduleUrl: string;
 let model: Glue.WasmModel | undefined;
 let reportedRequests = 0;
+let reportedInfo: string | undefined;
 
 /** Called once by the worker's script: what wasm-bindgen wrote, the script's own URL, and the module's if nobody says otherwise. */
 export function serve(ownGlue: typeof Glue, ownScriptUrl: string, ownModuleUrl: string): void {
@@ -58,11 +59,13 @@ async function answer(id: number, work: (signal: AbortSignal) => Promise<string 
   controllers.set(id, controller);
   try {
     const value = await work(controller.signal);
-    reportRequests();
+    report();
     post({ type: "result", id, value });
   } catch (error) {
-    if (isWireError(error)) post({ type: "error", id, error: { ...error } });
-    else die(error);
+    if (isWireError(error)) {
+      report();
+      post({ type: "error", id, error: { ...error } });
+    } else die(error);
   } finally {
     controllers.delete(id);
   }
@@ -90,7 +93,7 @@ async function load(message: Start, signal: AbortSignal): Promise<string> {
   await start(message);
   post({ type: "requests", records: ownRequests() });
   model = await glue.WasmModel.load(message.parts, message.options, (json) => post({ type: "progress", json }), signal);
-  return model.info();
+  return (reportedInfo = model.info());
 }
 
 async function run(call: Call, eventsFor: number | undefined, signal: AbortSignal): Promise<string | number | Uint32Array> {
@@ -146,11 +149,15 @@ function ownRequests(): NetworkRequest[] {
   return [{ url: scriptUrl, bytes: 0, at: performance.timeOrigin }, ...records];
 }
 
-function reportRequests(): void {
+/** What the page is to know before an answer: the requests that it took, and what runs the model, should that be another engine now. */
+function report(): void {
   if (model === undefined) return;
   const all = JSON.parse(model.networkRequests()) as NetworkRequest[];
   if (all.length > reportedRequests) post({ type: "requests", records: all.slice(reportedRequests) });
   reportedRequests = all.length;
+  const info = model.info();
+  if (info !== reportedInfo) post({ type: "info", json: info });
+  reportedInfo = info;
 }
 
 function isWireError(error: unknown): error is WireError {

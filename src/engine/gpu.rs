@@ -177,6 +177,11 @@ impl GpuEngine {
         &self.device.adapter
     }
 
+    /// How its kernels compute.
+    pub fn tuning(&self) -> Tuning {
+        self.shaders.tuning
+    }
+
     /// Whether the device still works.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ impl Model {
         cancel: &Cancel,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Outcome> {
-        let common = request.common(self.info.vocab_size)?;
+        let common = request.common(self.info.borrow().vocab_size)?;
         let calls = self.calls(request)?;
         let (constraints, compiled) = self.constraints(&common, &calls)?;
         let text = match request {

@@ -1,5 +1,7 @@
 //! Vectors of texts, and loading models that read and do not write.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -63,7 +65,7 @@ impl Model {
         let weights = load_encoder(&spec, gguf, parts, cancel, on_bytes).await?;
         let tokenizer = Arc::new(tokenizer);
         Ok(Self {
-            info: Info { context_length, ..info },
+            info: Rc::new(RefCell::new(Info { context_length, ..info })),
             compiler: Compiler::new(Arc::clone(&tokenizer)),
             prompter: Prompter::new(&gguf.metadata, &tokenizer),
             tokenizer,

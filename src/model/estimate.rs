@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Model;
 use crate::budget::{MEMORY_LIMIT, MemoryBytes};
+use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::files::ModelFiles;
 use crate::gguf::Gguf;
@@ -43,7 +44,11 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::load`], but for what only the weights can show; that a model does not fit is no error.
-    pub async fn estimate(parts: &[Box<dyn Source>], options: &LoadOptions) -> Result<Estimate> {
+    pub async fn estimate(
+        parts: &[Box<dyn Source>],
+        options: &LoadOptions,
+        cancel: &Cancel,
+    ) -> Result<Estimate> {
         let gguf = ModelFiles::read(parts).await?.table;
         if let Some(spec) = EncoderSpec::read(&gguf)? {
             let cached = parts.iter().all(|part| part.is_cached());
@@ -55,7 +60,7 @@ impl Model {
         let draft = Draft::new(spec.clone(), &gguf, options.context_length, quantize)?;
         let fitting = draft.budget.fit(draft.context_length, draft.asked_for, MEMORY_LIMIT);
         let context_length = *fitting.as_ref().unwrap_or(&draft.context_length);
-        let trial = options.trial(&spec, &gguf)?;
+        let trial = options.trial(&spec, &gguf, cancel)?;
         let (backend, expected_tokens_per_second) = match (&fitting, options.backend_choice()) {
             (Ok(_), BackendChoice::Cpu) => (Backend::Cpu, trial.tokens_per_second().await?),
             (Ok(_), BackendChoice::Auto) => match trial.fastest().await? {

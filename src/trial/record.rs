@@ -7,7 +7,7 @@ use crate::engine::Tuning;
 /// What a trial has found out about one model on one GPU.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Record {
-    /// Model, GPU and threads.
+    /// Model, GPU, threads, and tokens in flight.
     pub of: String,
     /// What is wrong with the GPU's kernels, or some variants of them.
     pub fault: Option<String>,

@@ -61,7 +61,7 @@ pub async fn compare(gpu: Gpu, miniature: &Miniature, expected: &Answers) -> Res
 }
 
 async fn run(gpu: Gpu, miniature: &Miniature) -> Result<(Answers, Gpu)> {
-    let mut engine = engine(gpu, miniature)?;
+    let mut engine = engine(gpu, miniature, 0)?;
     let found = answers(&mut engine).await?;
     Ok((found, released(engine)?))
 }

@@ -75,6 +75,45 @@ test("where there is a GPU both engines are measured once, and the faster one ru
   t.diagnostic(`${first.took.toFixed(0)} ms, then ${second.took.toFixed(0)} ms; ${speeds.map((speed) => speed.toFixed(0)).join(" and ")} tokens a second`);
 });
 
+/** In a worker: every 100 ms it is looked whether the GPU is done, as in Firefox. */
+const late = `
+  const { mapAsync } = GPUBuffer.prototype;
+  GPUBuffer.prototype.mapAsync = async function (...given) {
+    await mapAsync.apply(this, given);
+    await new Promise((resolve) => setTimeout(resolve, 100 - (performance.now() % 100)));
+  };`;
+
+test("a GPU that tells its results late is measured with the tokens in flight that it will have", async (t) => {
+  const { notes } = await load(t, { worker: hardware + late, options: [{ tokensInFlight: 0 }, { tokensInFlight: 8 }] });
+  assert.equal(notes.records.length, 2, "the one is not taken for the other");
+  const [alone, ahead] = notes.records.map(({ speeds }) => speeds[1]);
+  assert.ok(alone < 11, `${alone} tokens a second, one for each look`);
+  assert.ok(ahead > 4 * alone, `${ahead} tokens a second, and alone ${alone}`);
+});
+
+test("an abort is heard while it is measured", async (t) => {
+  const page = await harness.page(t);
+  // The first turn that the worker leaves to others, it is told of an abort.
+  await page.evaluate(
+    beforeWorkers,
+    `const Channel = MessageChannel;
+    self.MessageChannel = class extends Channel {
+      constructor() {
+        super();
+        setTimeout(() => self.dispatchEvent(new MessageEvent("message", { data: { type: "abort", id: 1 } })));
+      }
+    };`,
+  );
+  const outcomes = await page.evaluate(async (url) => {
+    const outcome = (backend) => window.tabmind.estimate(url, { backend, threads: 1 }).then(
+      () => "an answer",
+      ({ name }) => name,
+    );
+    return [await outcome("webgpu"), await outcome("cpu")];
+  }, tiny());
+  assert.deepEqual(outcomes, ["an answer", "AbortError"], "for the GPU nothing is measured, so nothing left to others");
+});
+
 test("nothing is remembered where nothing is to be kept", async (t) => {
   const { loads, notes } = await load(t, { worker: hardware, options: [{ cache: "none" }] });
   assert.match(loads[0].info.backendReason, /suits this model best here/u);

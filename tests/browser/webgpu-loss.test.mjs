@@ -39,7 +39,7 @@ const loser = (runs) => `
     return beginComputePass.apply(this, given);
   };`;
 
-/** Streams an answer from a GPU that is lost in these runs; answers the ids, what the engine counted, and an error. */
+/** Streams an answer from a GPU that is lost in these runs; answers the ids, what the engine counted, an error, and `info` before and after. */
 async function stream(t, model, { runs, fallback, request, onLoaded = () => {} }) {
   const page = await harness.page(t);
   await page.exposeFunction("onLoaded", onLoaded);
@@ -47,6 +47,7 @@ async function stream(t, model, { runs, fallback, request, onLoaded = () => {} }
   return page.evaluate(
     async ([url, options, params]) => {
       const engine = await window.tabmind.load(url, { cache: "none", backend: "webgpu", threads: 1, ...options });
+      const loaded = { ...engine.info };
       await window.onLoaded();
       const ids = [];
       let error = null;
@@ -57,9 +58,10 @@ async function stream(t, model, { runs, fallback, request, onLoaded = () => {} }
       } catch (thrown) {
         error = { name: thrown.name, code: thrown.code, message: thrown.message, isTabmindError: thrown instanceof window.tabmind.TabmindError };
       }
+      const { info } = engine;
       const stats = await engine.stats();
       await engine.close();
-      return { ids, stats, error };
+      return { ids, stats, error, loaded, info };
     },
     [new URL(model, harness.site.url).href, { fallback }, request],
   );
@@ -88,17 +90,21 @@ for (const [name, { request, runs: all }] of Object.entries(losses)) {
     assert.equal(undisturbed.ids.length, request.max_tokens);
     assert.deepEqual(disturbed.ids, undisturbed.ids);
     assert.ok(disturbed.stats.gpuBytes > 0, "it is still on the GPU");
+    assert.deepEqual(disturbed.info, disturbed.loaded);
   });
 }
 
 test("a second loss within a minute leaves the rest to the CPU", async (t) => {
   const model = tiny();
   const undisturbed = await stream(t, model, { runs: [], request: greedy });
-  const { ids, stats, error } = await stream(t, model, { runs: [5, 20], request: greedy });
+  const { ids, stats, error, loaded, info } = await stream(t, model, { runs: [5, 20], request: greedy });
   assert.equal(error, null);
   assert.equal(stats.deviceLosses, 2);
   assert.equal(stats.gpuBytes, 0);
   assert.deepEqual(ids, undisturbed.ids);
+  assert.equal(loaded.backend, "webgpu");
+  const backendReason = "the GPU was lost twice within 60 seconds";
+  assert.deepEqual(info, { ...loaded, backend: "cpu", backendReason, adapter: null });
 });
 
 test("a model that cannot be read again ends its stream with device_lost", async (t) => {
@@ -107,7 +113,8 @@ test("a model that cannot be read again ends its stream with device_lost", async
   const remove = () => {
     isGone = true;
   };
-  const { ids, error } = await stream(t, model, { runs: [9], request: greedy, onLoaded: remove });
+  const { ids, error, info } = await stream(t, model, { runs: [9], request: greedy, onLoaded: remove });
   assertError({ error }, "device_lost", /cannot be read again/u);
   assert.ok(ids.length > 0 && ids.length < 9, `${ids.length} tokens before the loss`);
+  assert.equal(info.backend, "webgpu");
 });

@@ -129,6 +129,7 @@ export interface EngineInfo {
   /** Tokens that the model was trained for. */
   trainedContextLength: number;
   vocabSize: number;
+  /** What runs the model. Where the CPU takes the place of a lost GPU, this, the next two and `threads` tell so once that call is over. */
   backend: "webgpu" | "cpu";
   /** Why this backend was taken. */
   backendReason: string;
