@@ -1,4 +1,4 @@
-// Prelude of what multiplies eight bits with eight bits, behind weights_*.wgsl: four products in an instruction.
+// Prelude of what multiplies eight bits with eight bits: x is rounded, and an instruction multiplies four elements of it.
 
 // 32 elements of x, rounded to 127 steps of the largest.
 struct Rounded {
