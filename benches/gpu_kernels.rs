@@ -19,7 +19,7 @@ const FORMATS: [Format; 4] = [Format::Q4_0, Format::Q8_0, Format::Q4_K, Format::
 /// Name, rows and columns: products of a model of 360 million weights.
 const SHAPES: [(&str, usize, usize); 3] =
     [("qkv", 1600, 1024), ("gate_up", 5120, 1024), ("down", 1024, 2560)];
-const TOKENS: [usize; 3] = [1, 4, 32];
+const TOKENS: [usize; 4] = [1, 4, 32, 128];
 /// Query heads, key-value heads and their dimensions; tokens, and the position of the first.
 const HEADS: [(usize, usize, usize); 2] = [(32, 8, 64), (9, 3, 64)];
 const PLACES: [(usize, usize); 5] = [(1, 0), (1, 255), (1, 1000), (1, 4000), (64, 448)];
@@ -149,7 +149,21 @@ fn measure(
     (gpu, (times[1] - times[0]) / REPEATS as f64)
 }
 
-fn way(tuning: Tuning) -> String {
+/// What matters of the ways to compute products of so many tokens.
+fn ways(tunings: Vec<Tuning>, tokens: usize) -> Vec<Tuning> {
+    let mut ways: Vec<Tuning> = Vec::new();
+    for tuning in tunings {
+        if tokens <= 8 || ways.iter().all(|way| way.packed_tiles != tuning.packed_tiles) {
+            ways.push(tuning);
+        }
+    }
+    ways
+}
+
+fn way(tuning: Tuning, tokens: usize) -> String {
+    if tokens > 8 {
+        return if tuning.packed_tiles { "packed tiles" } else { "tiles" }.into();
+    }
     let sums = tuning.subgroup.map_or(String::new(), |lanes| format!(", subgroups of {lanes}"));
     let packed = if tuning.packed_dot { ", packed dot" } else { "" };
     format!("{} rows{packed}{sums}", tuning.rows)
@@ -165,9 +179,11 @@ fn main() {
     for (name, rows, columns) in SHAPES {
         for format in FORMATS {
             for tokens in TOKENS {
-                for tuning in gpu.tunings() {
-                    let head =
-                        format!("| {name} {rows}×{columns} | {format:?} | {tokens} | {} |", way(tuning));
+                for tuning in ways(gpu.tunings(), tokens) {
+                    let head = format!(
+                        "| {name} {rows}×{columns} | {format:?} | {tokens} | {} |",
+                        way(tuning, tokens)
+                    );
                     if !words.iter().all(|word| head.contains(word)) {
                         continue;
                     }
@@ -204,7 +220,7 @@ fn main() {
             let bytes = (8 * (position + tokens) * kv_heads * dim) as f64;
             println!(
                 "{head} {} | {:.3} | {:.2} | {:.2} | |",
-                way(gpu.tuning()),
+                way(gpu.tuning(), 1),
                 1e3 * time,
                 bytes / 1e6,
                 bytes / time / 1e9

@@ -17,6 +17,7 @@ mod linear;
 mod open;
 mod piece;
 mod planes;
+mod product;
 mod program;
 mod recurrent;
 mod sequence;

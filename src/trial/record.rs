@@ -20,8 +20,9 @@ pub struct Record {
 impl Record {
     /// As it is remembered. (Derived, this would be several kilobytes for every page to fetch.)
     pub fn to_json(&self) -> Value {
-        let tuning =
-            self.tuning.map(|Tuning { rows, packed_dot, subgroup }| json!([rows, packed_dot, subgroup]));
+        let tuning = self.tuning.map(|Tuning { rows, packed_dot, packed_tiles, subgroup }| {
+            json!([rows, packed_dot, packed_tiles, subgroup])
+        });
         json!({ "of": self.of, "fault": self.fault, "tuning": tuning, "speeds": self.speeds.map(|(a, b)| [a, b]) })
     }
 
@@ -29,8 +30,13 @@ impl Record {
     pub fn from_json(value: &Value) -> Option<Self> {
         let number = |value: &Value| usize::try_from(value.as_u64()?).ok();
         let tuning = |value: &Value| {
-            let (rows, packed_dot) = (number(value.get(0)?)?, value.get(1)?.as_bool()?);
-            Some(Tuning { rows, packed_dot, subgroup: number(value.get(2)?) })
+            let flag = |index: usize| value.get(index)?.as_bool();
+            Some(Tuning {
+                rows: number(value.get(0)?)?,
+                packed_dot: flag(1)?,
+                packed_tiles: flag(2)?,
+                subgroup: number(value.get(3)?),
+            })
         };
         let speeds = |value: &Value| Some((value.get(0)?.as_f64()?, value.get(1)?.as_f64()?));
         Some(Self {
@@ -62,11 +68,11 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_what_was_found() {
-        let tuning = Some(Tuning { rows: 2, packed_dot: true, subgroup: Some(8) });
+        let tuning = Some(Tuning { rows: 2, packed_dot: true, packed_tiles: false, subgroup: Some(8) });
         for found in [
             Record { tuning, speeds: Some((1.5, 2.5)), ..Record::default() },
             Record {
-                tuning: Some(Tuning { rows: 4, packed_dot: false, subgroup: None }),
+                tuning: Some(Tuning { rows: 4, packed_dot: false, packed_tiles: true, subgroup: None }),
                 ..Record::default()
             },
             Record { fault: Some("nonsense".into()), ..Record::default() },

@@ -79,6 +79,8 @@ pub fn kernels(subject: Subject) -> Vec<Kernel> {
                 if format.block_len() > 1 {
                     let packed = products::rounded_projections(format).prop_map(Case::packed);
                     kernels.push(kernel(format!("packed projections {format:?}"), packed));
+                    let packed = products::packed_products(format);
+                    kernels.push(kernel(format!("packed products {format:?}"), packed));
                 }
             }
         }

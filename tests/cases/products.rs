@@ -14,8 +14,17 @@ use super::case::{Case, PLAIN};
 
 /// `logits = W · norm(embedding)`: odd numbers of rows, up to nine tokens.
 pub fn products(format: Format) -> impl Strategy<Value = Case> {
+    products_of(format, 1usize..10)
+}
+
+/// The same of many tokens, which the GPU rounds: several tiles.
+pub fn packed_products(format: Format) -> impl Strategy<Value = Case> {
+    products_of(format, 9usize..101).prop_map(Case::packed)
+}
+
+fn products_of(format: Format, tokens: Range<usize>) -> impl Strategy<Value = Case> {
     let unit = if format.block_len() == 1 { 24 } else { format.block_len() };
-    let shape = (1usize..70, 1usize..4, 1usize..10, any::<u64>());
+    let shape = (1usize..150, 1usize..4, tokens, any::<u64>());
     shape.prop_map(move |(rows, blocks, tokens, seed)| {
         let mut case = Case::new(seed);
         let x = case.embed(Format::F32, blocks * unit);
@@ -40,7 +49,7 @@ fn projections_of(format: Format, rows: Range<usize>) -> impl Strategy<Value = C
         len => len * blocks,
     });
     // Up to 8 tokens, and tiles of 32 tokens and 64 rows.
-    let prompt = prop_oneof![1usize..9, 9usize..70];
+    let prompt = prop_oneof![1usize..9, 9usize..101];
     let shape = (columns, rows, 1usize..4, prompt);
     (shape, 0usize..6, 0usize..4, any::<u64>())
         .prop_map(move |(shape, epilogue, norm, seed)| projection(format, shape, epilogue, norm, seed))

@@ -34,6 +34,8 @@ pub struct Arena {
     pub tokens: usize,
     /// Tokens whose logits it has room for.
     pub logits_rows: usize,
+    /// Columns of the widest matrix that is multiplied with many tokens.
+    pub widest: usize,
     /// `[tokens, widest input]`: normalised inputs of projections.
     pub normed: Place,
     /// `[tokens, 2 · used]`: chosen experts, then their weights.
@@ -87,6 +89,12 @@ impl Arena {
             Op::Logits(op) => Some(op.x.width),
             _ => None,
         });
+        let widest_normed = inputs.max().unwrap_or(0);
+        let inputs = recording.ops.iter().filter_map(|op| match op {
+            Op::Linear(op) => Some(op.x.width),
+            Op::Logits(op) => Some(op.x.width),
+            _ => None,
+        });
         let widest = inputs.max().unwrap_or(0);
         let attention = recording.ops.iter().filter_map(|op| match op {
             Op::Attention(op) => Some(partials(op)),
@@ -95,8 +103,9 @@ impl Arena {
         Self {
             tokens,
             logits_rows,
+            widest,
             buffers: recording.buffers.iter().map(|&width| rows(tokens, width)).collect(),
-            normed: rows(tokens, widest),
+            normed: rows(tokens, widest_normed),
             routes: rows(tokens, experts(&|op| 2 * op.used)),
             expert_inner: rows(tokens, experts(&|op| op.used * op.width)),
             expert_out: rows(tokens, experts(&|op| op.used * op.x.width)),

@@ -35,6 +35,11 @@ pub enum Planes {
     },
 }
 
+/// What goes before the preludes of quantised weights.
+fn scaled(groups: usize, has_min: bool) -> String {
+    format!("const GROUPS: u32 = {groups}u;\nconst HAS_MIN: bool = {has_min};\n{}", wgsl!("weights_scales"))
+}
+
 impl Planes {
     /// The planes that hold weights of `format` without loss.
     pub fn of(format: Format) -> Self {
@@ -80,24 +85,16 @@ impl Planes {
             Planes::Halves { brain } => {
                 format!("const BRAIN: bool = {brain};\n{}", wgsl!("weights_halves"))
             }
-            Planes::Nibbles { groups, has_min, zero } => format!(
-                "const GROUPS: u32 = {groups}u;\nconst HAS_MIN: bool = {has_min};\nconst ZERO: f32 = {zero}.0;\n{}",
-                wgsl!("weights_nibbles")
-            ),
-            Planes::Bytes { groups, has_min } => format!(
-                "const GROUPS: u32 = {groups}u;\nconst HAS_MIN: bool = {has_min};\n{}",
-                wgsl!("weights_bytes")
-            ),
+            Planes::Nibbles { groups, has_min, zero } => {
+                scaled(groups, has_min) + &format!("const ZERO: f32 = {zero}.0;\n") + wgsl!("weights_nibbles")
+            }
+            Planes::Bytes { groups, has_min } => scaled(groups, has_min) + wgsl!("weights_bytes"),
         }
     }
 
-    /// The source of the prelude that multiplies them with bytes, if they are integers.
-    pub fn packed(self) -> Option<&'static str> {
-        match self {
-            Planes::F32 | Planes::Halves { .. } => None,
-            Planes::Nibbles { .. } => Some(wgsl!("packed_nibbles")),
-            Planes::Bytes { .. } => Some(wgsl!("packed_bytes")),
-        }
+    /// Whether they are integers, which can be multiplied with bytes.
+    pub fn is_packed(self) -> bool {
+        matches!(self, Planes::Nibbles { .. } | Planes::Bytes { .. })
     }
 
     /// Repacks rows of `columns` weights from the file's format; appends to `quants` and `scales`.

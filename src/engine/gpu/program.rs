@@ -141,6 +141,8 @@ pub struct Programmer<'a> {
     pub single: bool,
     /// Whether caches are in 16 bits.
     pub halves: bool,
+    /// Tokens that the next products take rounded, once there are any.
+    rounded: Option<wgpu::Buffer>,
     steps: Vec<Step>,
 }
 
@@ -153,7 +155,7 @@ impl<'a> Programmer<'a> {
         single: bool,
         halves: bool,
     ) -> Self {
-        Self { device, shaders, arena, vectors, stores, single, halves, steps: Vec::new() }
+        Self { device, shaders, arena, vectors, stores, single, halves, rounded: None, steps: Vec::new() }
     }
 
     /// The finished list.
@@ -182,19 +184,40 @@ impl<'a> Programmer<'a> {
         self.append(bindings, kernel, operands, state, ALWAYS)
     }
 
-    /// Appends a dispatch of a kernel with the weights of one segment, for as many tokens as `when` says.
+    /// Appends a dispatch of a kernel that rounds tokens, which take `bytes` at most.
+    pub fn push_rounding(
+        &mut self,
+        kernel: Kernel<'_>,
+        bytes: usize,
+        when: RangeInclusive<usize>,
+    ) -> Result<()> {
+        let params = self.params(&kernel.params);
+        let rounded = self.rounded.get_or_insert_with(|| self.device.buffer("rounded", bytes));
+        let resources = [params.as_entire_binding(), rounded.as_entire_binding()];
+        let operands = bind(self.device, &self.shaders.rounding, &resources);
+        self.append(Bindings::Rounding, kernel, operands, None, when)
+    }
+
+    /// Appends a dispatch of a kernel with the weights of one segment, for as many tokens as `when` says; these have been
+    /// rounded if it `takes_rounded`.
     pub fn push_weights(
         &mut self,
         kernel: Kernel<'_>,
         segment: &Segment,
+        takes_rounded: bool,
         when: RangeInclusive<usize>,
     ) -> Result<()> {
         let params = self.params(&kernel.params);
         let scales = segment.scales.as_ref().unwrap_or(&segment.quants);
-        let resources =
-            [params.as_entire_binding(), segment.quants.as_entire_binding(), scales.as_entire_binding()];
-        let operands = bind(self.device, &self.shaders.weights, &resources);
-        self.append(Bindings::Weights, kernel, operands, None, when)
+        let mut resources =
+            vec![params.as_entire_binding(), segment.quants.as_entire_binding(), scales.as_entire_binding()];
+        let mut bindings = (Bindings::Weights, &self.shaders.weights);
+        if let Some(rounded) = self.rounded.as_ref().filter(|_| takes_rounded) {
+            resources.push(rounded.as_entire_binding());
+            bindings = (Bindings::Rounded, &self.shaders.rounded);
+        }
+        let operands = bind(self.device, bindings.1, &resources);
+        self.append(bindings.0, kernel, operands, None, when)
     }
 
     fn append(

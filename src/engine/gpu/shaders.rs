@@ -12,6 +12,10 @@ pub enum Bindings {
     Plain,
     /// Parameters, quants and scales.
     Weights,
+    /// The same, and many rounded tokens.
+    Rounded,
+    /// Parameters, and where tokens go that are rounded.
+    Rounding,
     /// Parameters, and two buffers of the sequence: keys and values, or recurrent states.
     State,
 }
@@ -26,6 +30,10 @@ pub struct Shaders {
     pub plain: wgpu::BindGroupLayout,
     /// Group 1 of `Weights`.
     pub weights: wgpu::BindGroupLayout,
+    /// Group 1 of `Rounded`.
+    pub rounded: wgpu::BindGroupLayout,
+    /// Group 1 of `Rounding`.
+    pub rounding: wgpu::BindGroupLayout,
     /// Group 2 of `State`.
     pub state: wgpu::BindGroupLayout,
     layouts: HashMap<Bindings, wgpu::PipelineLayout>,
@@ -54,6 +62,8 @@ impl Shaders {
         let run = group_layout(device, &[write, read, Uniform, read]);
         let plain = group_layout(device, &[Uniform]);
         let weights = group_layout(device, &[Uniform, read, read]);
+        let rounded = group_layout(device, &[Uniform, read, read, read]);
+        let rounding = group_layout(device, &[Uniform, write]);
         let state = group_layout(device, &[write, write]);
         let layout = |groups: &[&wgpu::BindGroupLayout]| {
             let groups: Vec<_> = groups.iter().map(|&group| Some(group)).collect();
@@ -66,10 +76,13 @@ impl Shaders {
         let layouts = [
             (Bindings::Plain, layout(&[&run, &plain])),
             (Bindings::Weights, layout(&[&run, &weights])),
+            (Bindings::Rounded, layout(&[&run, &rounded])),
+            (Bindings::Rounding, layout(&[&run, &rounding])),
             (Bindings::State, layout(&[&run, &plain, &state])),
         ];
         let layouts = layouts.into_iter().collect();
-        Self { tuning, run, plain, weights, state, layouts, known: HashMap::new(), pipelines: Vec::new() }
+        let (known, pipelines) = (HashMap::new(), Vec::new());
+        Self { tuning, run, plain, weights, rounded, rounding, state, layouts, known, pipelines }
     }
 
     /// The pipeline of a kernel with its preludes: compiled now, or known already.

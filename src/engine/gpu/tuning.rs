@@ -13,6 +13,8 @@ pub struct Tuning {
     pub rows: usize,
     /// Whether one token is rounded to eight bits before it meets quantised weights, as on the CPU.
     pub packed_dot: bool,
+    /// Whether many tokens are.
+    pub packed_tiles: bool,
     /// So many neighbours add up what they have by way of subgroups; none: by way of workgroup memory.
     pub subgroup: Option<usize>,
 }
@@ -21,7 +23,8 @@ impl Tuning {
     /// Ways that are worth trying on a device, the one to begin with first.
     pub fn all(abilities: Abilities) -> Vec<Self> {
         let default = Self::default_of(abilities);
-        let packed = abilities.packed_dot.then_some(Self { packed_dot: true, ..default });
+        // A trial times single tokens, of which tiles make no difference: what is rounded is rounded throughout.
+        let packed = abilities.packed_dot.then_some(Self { packed_dot: true, packed_tiles: true, ..default });
         let plain = abilities.neighbours.map(|_| Self { subgroup: None, ..default });
         // Where matrices are small, more workgroups.
         let single = Self { rows: 1, ..default };
@@ -30,7 +33,7 @@ impl Tuning {
 
     /// The one to begin with: exact.
     pub fn default_of(abilities: Abilities) -> Self {
-        Self { rows: 4, packed_dot: false, subgroup: abilities.neighbours }
+        Self { rows: 4, packed_dot: false, packed_tiles: false, subgroup: abilities.neighbours }
     }
 
     /// What a kernel begins with.

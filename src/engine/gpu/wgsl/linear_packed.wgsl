@@ -27,7 +27,6 @@ fn round_x(x: u32, index: u32) -> f32 {
     var square = 0.0;
     for (var block = index; block < BLOCKS; block += 64u) {
         var v: array<vec4<f32>, 8>;
-        var largest = vec4<f32>();
         for (var j = 0u; j < 8u; j++) {
             let column = 32u * block + 4u * j;
             v[j] = load4(x, column);
@@ -35,20 +34,33 @@ fn round_x(x: u32, index: u32) -> f32 {
                 square += dot(v[j], v[j]);
                 v[j] *= gain4(column);
             }
-            largest = max(largest, abs(v[j]));
         }
-        let most = max(max(largest.x, largest.y), max(largest.z, largest.w));
-        let inverse = select(0.0, 127.0 / most, most > 0.0);
-        var sums = vec2<f32>();
+        let near = round_block(&v);
         for (var j = 0u; j < 8u; j++) {
-            let near = round(v[j] * inverse);
-            sums[j / 4u] += dot(near, vec4<f32>(1.0));
-            rounded[8u * block + j] = pack4xI8(vec4<i32>(near));
+            rounded[8u * block + j] = near.words[j];
         }
-        steps[block] = most / 127.0;
-        halves[block] = sums;
+        steps[block] = near.step;
+        halves[block] = near.halves;
     }
     return square;
+}
+
+// Block `index`, counted over all rows, times block `block` of the rounded x.
+fn packed_product(index: u32, block: u32) -> f32 {
+    let q = packed_block(index);
+    var low = 0;
+    var high = 0;
+    for (var j = 0u; j < 4u; j++) {
+        low += dot4I8Packed(q[0][j], rounded[8u * block + j]);
+        high += dot4I8Packed(q[1][j], rounded[8u * block + 4u + j]);
+    }
+    let sums = halves[block];
+    let worth = block_scales(index);
+    var product = worth.x * (f32(low) - ZERO * sums.x) + worth.y * (f32(high) - ZERO * sums.y);
+    if HAS_MIN {
+        product += worth.z * sums.x + worth.w * sums.y;
+    }
+    return steps[block] * product;
 }
 
 @compute @workgroup_size(64)

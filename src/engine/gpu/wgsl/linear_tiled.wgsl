@@ -1,16 +1,8 @@
-// y = epilogue(W · x + bias) for many items: a product of matrices; operands and twins: product.wgsl.
+// y = epilogue(W · x + bias) for many items: a product of matrices; operands and twins: product.wgsl and tile.wgsl.
 //
-// A workgroup computes ROWS rows for ITEMS items. It goes over the columns in blocks of 32: every invocation dequantises
-// one row's block and transposes 4 x 4 elements of x into workgroup memory, then multiplies 8 rows with 4 items, so that a
-// weight is unpacked once for ITEMS items and an element of x read once for ROWS rows. A norm has been applied to x before.
-// The host defines OWN_ROWS, rows of an invocation.
-
-const ROWS: u32 = 64u;
-const ITEMS: u32 = 32u;
-// Distance of an invocation's rows.
-const APART: u32 = ROWS / OWN_ROWS;
-// Items four by four.
-const QUADS: u32 = ITEMS / 4u;
+// A workgroup goes over the columns in blocks of 32: every invocation dequantises one row's block and transposes 4 x 4
+// elements of x into workgroup memory, so that a weight is unpacked once for TOKENS items and an element of x read once for
+// ROWS rows. A norm has been applied to x before.
 
 // `[8, ROWS]`: four columns of a row each.
 var<workgroup> tile_w: array<vec4<f32>, 8u * ROWS>;
@@ -33,12 +25,11 @@ fn load_tiles(index: u32, row: u32, x: vec4<u32>, block: u32, blocks: u32) {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
-    let count = item_count();
     let blocks = (params.columns + 31u) / 32u;
     // What is past the end is computed like the last one, and not written.
     let loaded_row = min(group.x * ROWS + index, params.rows - 1u);
-    let loaded_item = group.y * ITEMS + 4u * (index / 8u);
-    let last = count - 1u;
+    let loaded_item = group.y * TOKENS + 4u * (index / 8u);
+    let last = item_count() - 1u;
     let x = vec4<u32>(
         x_of(min(loaded_item, last)),
         x_of(min(loaded_item + 1u, last)),
@@ -71,25 +62,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             workgroupBarrier();
         }
     }
-    for (var r = 0u; r < OWN_ROWS; r++) {
-        let row = group.x * ROWS + own_row + APART * r;
-        if row >= params.rows {
-            continue;
-        }
-        // Of a single matrix the result is the first operand; of a gate the sums are the second one's.
-        let is_gate = params.second > 0u;
-        var a = select(sums[r], first[r], is_gate);
-        var b = sums[r];
-        if params.bias != NONE {
-            a += vectors[params.bias + row];
-            b += vectors[params.bias + row + params.second_bias];
-        }
-        for (var c = 0u; c < 4u; c++) {
-            let item = group.y * ITEMS + 4u * quad + c;
-            if item < count {
-                let y = params.y + item * params.y_stride + row;
-                acts[y] = epilogue(y, params.by + item * params.by_stride + row, a[c], b[c]);
-            }
-        }
-    }
+    finish(group.x * ROWS + own_row, group.y * TOKENS + 4u * quad, &first, &sums);
 }

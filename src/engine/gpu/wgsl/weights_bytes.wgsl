@@ -1,10 +1,10 @@
-// Prelude: weights of more than 4 bits; twin of `Layout::Quantized` in kernels/formats.rs.
-// The host defines GROUPS (scales per block of 32: 1 or 2) and HAS_MIN.
+// Prelude: weights of more than 4 bits, behind weights_scales.wgsl.
 
 // `[rows, blocks, 2]`: signed bytes in order.
 @group(1) @binding(1) var<storage, read> quants: array<vec4<u32>>;
-// `[rows, blocks, GROUPS or 2 · GROUPS]`: scales, then mins.
-@group(1) @binding(2) var<storage, read> scales: array<f32>;
+
+// Stored quants are the true ones.
+const ZERO: f32 = 0.0;
 
 // Weights of the block that was loaded last.
 var<private> w: array<vec4<f32>, 8>;
@@ -15,17 +15,16 @@ fn bytes_of(word: u32) -> vec4<f32> {
 
 // Loads block `index`, counted over all rows.
 fn load_block(index: u32) {
-    let at = index * select(GROUPS, 2u * GROUPS, HAS_MIN);
+    let worth = block_scales(index);
     for (var half = 0u; half < 2u; half++) {
-        let group = half * (GROUPS - 1u);
-        let scale = scales[at + group];
-        var minimum = 0.0;
-        if HAS_MIN {
-            minimum = scales[at + GROUPS + group];
-        }
         let q = quants[2u * index + half];
         for (var j = 0u; j < 4u; j++) {
-            w[4u * half + j] = bytes_of(q[j]) * scale + minimum;
+            w[4u * half + j] = bytes_of(q[j]) * worth[half] + worth[2u + half];
         }
     }
+}
+
+// Both halves of the quants of block `index`, four to a word.
+fn packed_block(index: u32) -> array<vec4<u32>, 2> {
+    return array<vec4<u32>, 2>(quants[2u * index], quants[2u * index + 1u]);
 }
