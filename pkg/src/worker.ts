@@ -4,7 +4,7 @@ import type * as Glue from "./border.js";
 import type { WireError } from "./errors.js";
 import type { Call, FromWorker, StartType, ToWorker } from "./protocol.js";
 import { sealScope } from "./seal.js";
-import { askForSubgroups } from "./subgroups.js";
+import { helpWgpu } from "./wgpu.js";
 import { type StartThread, joinThreads, startThreads } from "./threads.js";
 import type { NetworkRequest } from "./types/engine.js";
 
@@ -23,7 +23,7 @@ export function serve(ownGlue: typeof Glue, ownScriptUrl: string, ownModuleUrl: 
   glue = ownGlue;
   scriptUrl = ownScriptUrl;
   moduleUrl = ownModuleUrl;
-  askForSubgroups();
+  helpWgpu();
 }
 
 self.addEventListener("message", ({ data }: MessageEvent<ToWorker | StartThread>) => {

@@ -314,7 +314,7 @@ test("only the named model and the package's own files are fetched, and nothing 
   const before = harness.requests.length;
   await complete(page, { prompt: "the", max_tokens: 8 });
   assert.equal(harness.requests.length, before);
-  const fromServer = new Set(harness.requests.map(({ path }) => path).filter((path) => path.startsWith("/made/") || /worker|tabmind|threads|seal|subgroups/u.test(path)));
+  const fromServer = new Set(harness.requests.map(({ path }) => path).filter((path) => path.startsWith("/made/") || /worker|tabmind|threads|seal|wgpu/u.test(path)));
   const reported = await page.evaluate(() => window.engine.networkRequests());
   assert.deepEqual(new Set(reported.map(({ url }) => new URL(url).pathname)), fromServer);
   assert.ok(fromServer.has("/made/model.gguf") && fromServer.size === 8, [...fromServer].join(" "));

@@ -38,7 +38,7 @@ test("the public names", async () => {
 
 test("the tarball's files", { skip: !existsSync(join(dist, "tabmind-simd_bg.wasm")) && "the wasm is not built" }, () => {
   const [{ files, size }] = JSON.parse(execFileSync("npm", ["pack", "--dry-run", "--json"], { cwd: pkg, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
-  const sources = ["build", "cache", "connection", "desk", "desk/confidence", "desk/tasks", "embeddings", "engine", "errors", "fetch", "index", "load", "openai", "protocol", "react", "request", "run-tools", "seal", "stream", "subgroups", "threads", "tokenize", "types/cache", "types/chat", "types/engine", "types/stats", "worker"];
+  const sources = ["build", "cache", "connection", "desk", "desk/confidence", "desk/tasks", "embeddings", "engine", "errors", "fetch", "index", "load", "openai", "protocol", "react", "request", "run-tools", "seal", "stream", "threads", "tokenize", "types/cache", "types/chat", "types/engine", "types/stats", "worker", "wgpu"];
   const scripts = [...sources, ...builds.flatMap((build) => [`worker-${build}`, `tabmind-${build}`])];
   const modules = builds.map((build) => `dist/tabmind-${build}_bg.wasm`);
   const expected = ["README.md", "package.json", "dist/LICENSE-APACHE", "dist/LICENSE-MIT", "dist/border.d.ts", "dist/models/desk.gguf", ...modules, ...scripts.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`])];

@@ -128,9 +128,18 @@ test("estimate tells the speed of the engine that would be chosen", async (t) =>
   assert.ok(estimate.expectedTokensPerSecond > 0);
 });
 
+/** In a worker: the driver's compiler fails at every kernel, of which WebGPU tells as of its own, internal, fault. */
+const failing = `
+  const { createComputePipeline } = GPUDevice.prototype;
+  GPUDevice.prototype.createComputePipeline = function (descriptor) {
+    this.dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", { error: new GPUInternalError("the compiler failed") }));
+    return createComputePipeline.call(this, descriptor);
+  };`;
+
 const faults = {
   "whose kernels compute nonsense": { worker: changed("inverseSqrt(", "sqrt("), said: /logits of \d+ tokens at position \d+ are off by [\d.]+ of their length/u },
   "whose driver refuses a kernel": { worker: changed("fn main(", "fn main(;"), said: /refuses a kernel/u },
+  "whose driver fails at a kernel": { worker: failing, said: /refuses a kernel: .*the compiler failed/su },
 };
 
 for (const [what, { worker, said }] of Object.entries(faults)) {

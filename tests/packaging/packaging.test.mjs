@@ -18,7 +18,7 @@ const run = (app, [name, ...args]) => execFileSync(join(modules, ".bin", name), 
 const strictPolicy = "default-src 'none'; img-src data:; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
 
 /** The scripts of a page without a bundler, less those that are named after a module. */
-const scripts = ["build", "cache", "connection", "desk", "desk/confidence", "desk/tasks", "embeddings", "engine", "errors", "index", "load", "openai", "request", "run-tools", "seal", "stream", "subgroups", "threads", "tokenize", "worker"];
+const scripts = ["build", "cache", "connection", "desk", "desk/confidence", "desk/tasks", "embeddings", "engine", "errors", "index", "load", "openai", "request", "run-tools", "seal", "stream", "threads", "tokenize", "worker", "wgpu"];
 
 /** What one page may fetch of scripts, compressed. */
 const maxScriptBytes = 40_000;

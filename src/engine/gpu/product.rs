@@ -1,5 +1,7 @@
 //! Products of consecutive rows with one token or many: which kernel computes them, and its parameters.
 
+use std::iter;
+
 use super::arena::Place;
 use super::planes::BLOCK;
 use super::program::{Grid, Kernel, Programmer, Words};
@@ -44,6 +46,8 @@ const TILE_ROWS: usize = 64;
 const OWN_ROWS: usize = 8;
 /// Vectors of four words that a block of four rounded tokens takes, as `linear_tiled_packed.wgsl` says.
 const QUAD: usize = 11;
+/// Workgroups of a dispatch in one direction, where a device promises no more than all do.
+const MOST_GROUPS: usize = 65_535;
 /// Blocks of a rounded token that a workgroup's memory holds beside everything else.
 const MOST_PACKED_BLOCKS: usize = 320;
 
@@ -92,6 +96,12 @@ pub struct Product<'n> {
     pub by: Place,
     pub finish: Finish,
     pub routed: Option<Routed>,
+}
+
+/// Rows of an invocation: as many as are `wanted`, or more, where a matrix has more than that gives workgroups for.
+fn own_rows(tuning: Tuning, wanted: usize, rows: usize) -> usize {
+    let is_enough = |own: &usize| rows.div_ceil(tuning.group_rows(*own)) <= MOST_GROUPS;
+    iter::successors(Some(wanted), |own| Some(2 * own)).find(is_enough).unwrap_or(wanted)
 }
 
 /// What every product's prelude is told.
@@ -157,7 +167,10 @@ impl Programmer<'_> {
         let used = product.routed.map_or(0, |routed| routed.used);
         let tuning = self.shaders.tuning;
         let (own_rows, group_rows) = match variant.tile {
-            Tile::Lanes(rows) | Tile::Packed(rows) => (rows, tuning.group_rows(rows)),
+            Tile::Lanes(rows) | Tile::Packed(rows) => {
+                let rows = own_rows(tuning, rows, product.rows.count);
+                (rows, tuning.group_rows(rows))
+            }
             Tile::Memory | Tile::PackedMemory => (OWN_ROWS, TILE_ROWS),
         };
         let mut constants = constants(product, variant.tokens);
@@ -244,5 +257,18 @@ impl Programmer<'_> {
             .u(product.routed.is_some_and(|routed| routed.x_per_item).into())
             .u(skipped / unit)
             .u(count / unit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_vocabularies_have_workgroups_enough() {
+        let tuning = Tuning { rows: 1, packed_dot: false, packed_tiles: false, subgroup: Some(16) };
+        assert_eq!(own_rows(tuning, 1, 262_140), 1);
+        assert_eq!(own_rows(tuning, 1, 262_144), 2, "as of Gemma 3");
+        assert_eq!(own_rows(tuning, 4, 262_144), 4);
     }
 }

@@ -1,4 +1,4 @@
-//! In a browser. wgpu knows nothing of subgroups here: the worker sees to it that devices have them (`pkg/src/subgroups.ts`).
+//! In a browser. wgpu knows nothing of subgroups here: the worker sees to it that devices have them (`pkg/src/wgpu.ts`).
 
 /// What a kernel with subgroups begins with.
 pub const WGSL_DIRECTIVES: &str = "enable subgroups;";

@@ -42,7 +42,7 @@ test("a device is asked for with subgroups, of which wgpu knows nothing", { skip
   assert.ok(asked.browser?.length > 0, "a device was asked for");
   for (const features of asked.browser) assert.ok(features.includes("subgroups"), "every device has them");
   for (const features of asked.wgpu) {
-    assert.ok(!features.includes("subgroups"), "wgpu asks for subgroups by itself: pkg/src/subgroups.ts can go");
+    assert.ok(!features.includes("subgroups"), "wgpu asks for subgroups by itself: pkg/src/wgpu.ts can go");
   }
   assert.match(asked.page, /native code/u, "the page's own scope is left alone");
 });
