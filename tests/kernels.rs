@@ -58,6 +58,7 @@ tests! {
     cpu_experts: Cpu, "experts", 6;
     gpu_projections: Gpu, "projections", 3;
     gpu_packed_projections: Gpu, "packed projections", 3;
+    gpu_packed_gates: Gpu, "packed gates", 4;
     gpu_packed_products: Gpu, "packed products", 3;
     gpu_attention: Gpu, "attention", 16;
     gpu_cached_attention: Gpu, "cached attention", 12;

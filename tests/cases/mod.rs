@@ -71,6 +71,9 @@ pub fn kernels(subject: Subject) -> Vec<Kernel> {
         }
         Subject::Gpu => {
             kernels.push(kernel("experts", mixers::experts([Format::Q4_0, Format::Q8_0, Format::Q5_1])));
+            for format in [Format::Q4_0, Format::Q5_1] {
+                kernels.push(kernel(format!("packed gates {format:?}"), products::packed_gates(format)));
+            }
             kernels.push(kernel("long attention", attention::long()));
             kernels.push(kernel("the likeliest token", choice::likeliest()));
             kernels.push(kernel("a drawn token", choice::drawn()));

@@ -42,6 +42,15 @@ pub fn rounded_projections(format: Format) -> impl Strategy<Value = Case> {
     projections_of(format, 16usize..90).prop_map(Case::with_rounded_activations)
 }
 
+/// Gates of many tokens, which the GPU rounds.
+pub fn packed_gates(format: Format) -> impl Strategy<Value = Case> {
+    let shape = (1usize..6, 16usize..90, 9usize..101, 0usize..4, any::<u64>());
+    shape.prop_map(move |(blocks, rows, prompt, norm, seed)| {
+        let shape = (format.block_len() * blocks, rows, 2, prompt);
+        projection(format, shape, 3, norm, seed).with_rounded_activations().packed()
+    })
+}
+
 fn projections_of(format: Format, rows: Range<usize>) -> impl Strategy<Value = Case> {
     let columns = (1usize..6).prop_map(move |blocks| match format.block_len() {
         1 => 4 * blocks * 11 + 3,
