@@ -24,14 +24,15 @@ use crate::encoder::Encoder;
 use crate::engine::RunCost;
 use crate::error::{Error, ErrorKind, Result, bail};
 use crate::files::ModelFiles;
+use crate::gguf::Gguf;
 use crate::info::Info;
 use crate::logprobs::log_sum;
-use crate::network::{Backend, Draft, Executor, Network};
+use crate::network::{Backend, Blueprint, Draft, Executor, Network};
 use crate::prefix_cache::PrefixCache;
 use crate::recovery::{Origin, Recovery};
 use crate::request::{BackendChoice, LoadOptions, Prompt};
 use crate::score;
-use crate::source::{HashingSource, Source};
+use crate::source::{HashingSource, LocalFuture, Source};
 use crate::spec::{EncoderSpec, Spec};
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 use crate::trial::Place;
@@ -176,15 +177,16 @@ impl Model {
         let may_fall_back = options.fallback != Some(false);
         let mut recovery = (backend == Backend::Gpu).then(|| Recovery::new(blueprint.clone(), may_fall_back));
         let is_chosen = recovery.is_some() && options.backend_choice() == BackendChoice::Auto;
-        let built = Network::build(blueprint.clone(), &gguf, &parts, executor, cancel, &mut on_bytes).await;
-        let mut network = match built {
+        let opened = Self::open(blueprint.clone(), &gguf, &parts, executor, cancel, &mut on_bytes).await;
+        let (mut network, mut cache) = match opened {
             // What nobody asked for has to work.
             Err(error) if is_chosen && error.is_of_the_gpu() => {
                 reason = format!("the GPU failed: {}", error.detail());
                 (backend, recovery) = (Backend::Cpu, None);
-                Network::build(blueprint, &gguf, &parts, Executor::Cpu, cancel, &mut on_bytes).await?
+                let blueprint = blueprint.clone();
+                Self::open(blueprint, &gguf, &parts, Executor::Cpu, cancel, &mut on_bytes).await?
             }
-            built => built?,
+            opened => opened?,
         };
         if tokenizer.vocab_size() > network.spec.vocab {
             bail!(
@@ -194,7 +196,6 @@ impl Model {
                 network.spec.vocab
             );
         }
-        let cache = PrefixCache::open(&mut network)?;
         let mut info = Info::new(&gguf, &network, backend, &reason, prompter.has_template());
         if let Some(choice) =
             options.quantize.filter(|_| matches!(info.quantization.as_str(), "F32" | "F16" | "BF16"))
@@ -207,7 +208,17 @@ impl Model {
         let context_length = network.context_length;
         if backend == Backend::Gpu {
             on_progress(Progress { phase: Phase::Compile, loaded: total, total });
-            network.warm_up().await;
+            // Browsers tell only now of memory that could not be had, or of a kernel that the driver refuses.
+            match network.warm_up().await {
+                Err(error) if is_chosen && error.is_of_the_gpu() => {
+                    reason = format!("the GPU failed: {}", error.detail());
+                    recovery = None;
+                    (network, cache) =
+                        Self::open(blueprint, &gguf, &parts, Executor::Cpu, cancel, &mut |_| {}).await?;
+                    info.note_engine(&network, Backend::Cpu, &reason);
+                }
+                warmed => warmed?,
+            }
         }
         on_progress(Progress { phase: Phase::Ready, loaded: total, total });
         let tokenizer = Arc::new(tokenizer);
@@ -218,6 +229,22 @@ impl Model {
             prompter,
             context_length,
             runner: Mutex::new(Runner::Decoder(Decoder { network, cache, recovery })),
+        })
+    }
+
+    /// A network, and the memory of its conversations. On the heap, as its callers would each have a copy of the code.
+    fn open<'a>(
+        blueprint: Blueprint,
+        gguf: &'a Gguf,
+        parts: &'a [Box<dyn Source>],
+        executor: Executor,
+        cancel: &'a Cancel,
+        on_bytes: &'a mut dyn FnMut(u64),
+    ) -> LocalFuture<'a, Result<(Network, PrefixCache)>> {
+        Box::pin(async move {
+            let mut network = Network::build(blueprint, gguf, parts, executor, cancel, on_bytes).await?;
+            let cache = PrefixCache::open(&mut network)?;
+            Ok((network, cache))
         })
     }
 

@@ -206,12 +206,19 @@ impl Network {
         Ok(Self { spec, context_length, parking, engine, readout, can_rewind, scratch: Vec::new() })
     }
 
-    /// Runs a token, so that the first request need not wait for uploads and compilers. What fails here is mended, or told,
-    /// where it fails again.
-    pub async fn warm_up(&mut self) {
-        let Ok(sequence) = self.open(1) else { return };
+    /// Runs a token, so that the first request need not wait for uploads and compilers.
+    ///
+    /// # Errors
+    /// What the engine's device fails with, but for its loss: that is mended where the next run meets it.
+    pub async fn warm_up(&mut self) -> Result<()> {
+        let sequence = self.open(1)?;
+        // Logits that are no numbers are the request's to tell.
         let _ = self.run_to_pick(sequence, &[0], 0, Pick::Likeliest, &[]).await;
         self.close(sequence);
+        match self.check_device() {
+            Err(error) if error.kind() == ErrorKind::DeviceLost => Ok(()),
+            checked => checked,
+        }
     }
 
     /// Caches for a sequence of at most `tokens` tokens.

@@ -10,7 +10,7 @@ pub mod self_test;
 use self::record::Record;
 use self::self_test::{compare, reference};
 use crate::cancel::Cancel;
-use crate::engine::{Adapter, AnyEngine, CpuEngine, Gpu, GpuEngine};
+use crate::engine::{AnyEngine, CpuEngine, Gpu, GpuEngine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gguf::Gguf;
 use crate::miniature::Miniature;
@@ -100,9 +100,12 @@ impl Trial<'_> {
 
     /// Tests `gpu` and, if so wanted, measures it and the CPU, but for what is known. What cannot be tried is taken to be right.
     async fn tested(&self, mut gpu: Gpu, measures: bool) -> Result<(Gpu, Record)> {
-        let of = self.subject(gpu.adapter());
+        let of = self.subject(&gpu);
         let mut records = if self.keeps { notes::read().await } else { Vec::new() };
         let known = records.iter().position(|record: &Record| record.of == of).map(|at| records.remove(at));
+        // A browser may tell two GPUs by one name.
+        let offered = gpu.tunings();
+        let known = known.filter(|record| record.tuning.is_none_or(|tuning| offered.contains(&tuning)));
         let mut record = known.clone().unwrap_or(Record { of, ..Record::default() });
         if known.is_none() {
             gpu = self.tune(gpu, &mut record).await?;
@@ -121,11 +124,13 @@ impl Trial<'_> {
         Ok((gpu, record))
     }
 
-    /// What a record is of. Files of one size with one adapter are taken to be the same.
-    fn subject(&self, adapter: &Adapter) -> String {
+    /// What a record is of. Files of one size with adapters of one name that can do the same are taken to be the same.
+    fn subject(&self, gpu: &Gpu) -> String {
         let (bytes, layers) = (self.gguf.total_bytes, self.spec.layers.len());
         let Self { quantize, threads, tokens_in_flight, .. } = self;
-        format!("{bytes} {layers} {quantize:?} {} {threads} {tokens_in_flight}", adapter.name)
+        let (name, tunings) = (&gpu.adapter().name, gpu.tunings().len());
+        let subgroup = gpu.tuning().subgroup;
+        format!("{bytes} {layers} {quantize:?} {name} {tunings} {subgroup:?} {threads} {tokens_in_flight}")
     }
 
     /// Finds the variants that compute right, and of these the fastest on a real GPU.

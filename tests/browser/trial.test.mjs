@@ -155,6 +155,41 @@ for (const [what, { worker, said }] of Object.entries(faults)) {
   });
 }
 
+/** In a worker: the last buffer of a load, of a single token's keys, is found to have no memory, when it is long made. */
+const full = `
+  const { createBuffer } = GPUDevice.prototype;
+  GPUDevice.prototype.createBuffer = function (descriptor) {
+    const error = new GPUOutOfMemoryError("no memory is left");
+    if (descriptor.label === "keys and values" && descriptor.size <= 1024) {
+      setTimeout(() => this.dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", { error })));
+    }
+    return createBuffer.call(this, descriptor);
+  };`;
+
+test("memory that the GPU turns out not to have fails a load, or leaves the model to the CPU where nobody asked for the GPU", async (t) => {
+  const page = await harness.page(t);
+  await page.evaluate(beforeWorkers, hardware + full);
+  const { refused, fallen, text } = await page.evaluate(async (url) => {
+    await (await window.tabmind.load(url, { threads: 1 })).close();
+    // As if the GPU had been faster.
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("tabmind-models");
+    const file = await folder.getFileHandle("trials.json");
+    const notes = JSON.parse(await (await file.getFile()).text());
+    for (const record of notes.records) record.speeds.reverse();
+    const stream = await file.createWritable();
+    await stream.write(JSON.stringify(notes));
+    await stream.close();
+    const engine = await window.tabmind.load(url, { threads: 1 });
+    const { choices } = await engine.completions.create({ prompt: [1, 2, 3], max_tokens: 4, temperature: 0 });
+    const outcome = await window.outcome(() => window.tabmind.load(url, { threads: 1, backend: "webgpu" }));
+    return { refused: outcome, fallen: engine.info, text: choices[0].text };
+  }, tiny());
+  assert.equal(fallen.backend, "cpu");
+  assert.match(fallen.backendReason, /^the GPU failed: the GPU has no memory left/u);
+  assert.equal(typeof text, "string");
+  assertError(refused, "out_of_memory", /no memory left/u);
+});
+
 test("what is known of a GPU that computes wrongly is not found out again", async (t) => {
   const { worker, said } = faults["whose kernels compute nonsense"];
   const { loads, notes } = await load(t, { worker, options: [{ backend: "webgpu" }, { backend: "webgpu" }] });

@@ -4,7 +4,7 @@
 #[cfg_attr(not(target_arch = "wasm32"), path = "abilities/native.rs")]
 mod platform;
 
-pub use self::platform::WGSL_DIRECTIVES;
+pub use self::platform::{WGSL_DIRECTIVES, told};
 
 /// More lanes than this would find too little to do in a row.
 const MOST: u32 = 16;

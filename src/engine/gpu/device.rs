@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::abilities::Abilities;
+use super::abilities::{self, Abilities};
 use crate::error::{Error, ErrorKind, Result, bail};
 
 /// Uploads are handed over once this many bytes wait.
@@ -64,13 +64,13 @@ impl Adapter {
     /// # Errors
     /// `webgpu_unavailable`
     pub async fn find() -> Result<Self> {
-        Ok(Self::of(&request_adapter(&instance()).await?.get_info()))
+        Ok(Self::of(&request_adapter(&instance()).await?.get_info(), None))
     }
 
-    fn of(info: &wgpu::AdapterInfo) -> Self {
-        // Browsers tell little, some nothing.
-        let told = [&info.name, &info.driver].into_iter().find(|text| !text.is_empty());
-        let name = told.map_or_else(|| "unnamed".into(), Clone::clone);
+    /// Browsers tell little, some nothing.
+    fn of(info: &wgpu::AdapterInfo, told: Option<String>) -> Self {
+        let told = [info.name.clone(), info.driver.clone()].into_iter().chain(told);
+        let name = told.into_iter().find(|text| !text.is_empty()).unwrap_or_else(|| "unnamed".into());
         Self { name, is_software: info.device_type == wgpu::DeviceType::Cpu }
     }
 }
@@ -111,7 +111,7 @@ impl Device {
                 on_lost(lost(&message));
             }
         });
-        let adapter = Adapter::of(&adapter.get_info());
+        let adapter = Adapter::of(&adapter.get_info(), abilities::told(&wgpu));
         Ok(Self {
             wgpu,
             queue,
