@@ -62,6 +62,7 @@ fn browser_types_stay_at_the_border() {
         "src/source/blob.rs",
         "src/source/wait.rs",
         "src/task/wasm.rs",
+        "src/engine/gpu/abilities/web.rs",
     ];
     for word in ["wasm_bindgen", "js_sys", "web_sys"] {
         only_in("src", word, &border);
