@@ -45,6 +45,19 @@ async function load(t, { worker = "", options }) {
   );
 }
 
+/** Changes all that is remembered; answers what it was. */
+function changeNotes(page, changes) {
+  return page.evaluate(async (given) => {
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("tabmind-models");
+    const file = await folder.getFileHandle("trials.json");
+    const notes = JSON.parse(await (await file.getFile()).text());
+    const stream = await file.createWritable();
+    await stream.write(JSON.stringify({ ...notes, records: notes.records.map((record) => ({ ...record, ...given })) }));
+    await stream.close();
+    return notes;
+  }, changes);
+}
+
 test("a software adapter is left alone unless it is asked for", async (t) => {
   const { loads, notes } = await load(t, { options: [{}, { backend: "auto", cache: "none" }] });
   for (const { info, stats } of loads) {
@@ -155,6 +168,23 @@ for (const [what, { worker, said }] of Object.entries(faults)) {
   });
 }
 
+test("a variant that the GPU does not offer is not used, though it was remembered", async (t) => {
+  const page = await harness.page(t);
+  const write = () =>
+    page.evaluate(async (url) => {
+      const engine = await window.tabmind.load(url, { threads: 1, backend: "webgpu" });
+      const { choices } = await engine.completions.create({ prompt: [1, 2, 3], max_tokens: 4, temperature: 0, return_token_ids: true });
+      await engine.close();
+      return choices[0].token_ids;
+    }, tiny());
+  const ids = await write();
+  // As if another GPU of this name, with subgroups of 64, had been tried.
+  const { records: tried } = await changeNotes(page, { tuning: [4, false, false, 64] });
+  assert.deepEqual(await write(), ids);
+  const { records } = await changeNotes(page, {});
+  assert.deepEqual(records, tried, "it was tried anew");
+});
+
 /** In a worker: the last buffer of a load, of a single token's keys, is found to have no memory, when it is long made. */
 const full = `
   const { createBuffer } = GPUDevice.prototype;
@@ -169,16 +199,9 @@ const full = `
 test("memory that the GPU turns out not to have fails a load, or leaves the model to the CPU where nobody asked for the GPU", async (t) => {
   const page = await harness.page(t);
   await page.evaluate(beforeWorkers, hardware + full);
+  await page.evaluate(async (url) => (await window.tabmind.load(url, { threads: 1 })).close(), tiny());
+  await changeNotes(page, { speeds: [1, 1000] });
   const { refused, fallen, text } = await page.evaluate(async (url) => {
-    await (await window.tabmind.load(url, { threads: 1 })).close();
-    // As if the GPU had been faster.
-    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("tabmind-models");
-    const file = await folder.getFileHandle("trials.json");
-    const notes = JSON.parse(await (await file.getFile()).text());
-    for (const record of notes.records) record.speeds.reverse();
-    const stream = await file.createWritable();
-    await stream.write(JSON.stringify(notes));
-    await stream.close();
     const engine = await window.tabmind.load(url, { threads: 1 });
     const { choices } = await engine.completions.create({ prompt: [1, 2, 3], max_tokens: 4, temperature: 0 });
     const outcome = await window.outcome(() => window.tabmind.load(url, { threads: 1, backend: "webgpu" }));
