@@ -13,8 +13,8 @@ use crate::weights::{MatrixPlan, Plan, RowOrder, Target, Weights};
 
 /// Rows of a matrix that differ; a prime, so that rows an engine mixes up are seldom alike.
 const DISTINCT_ROWS: usize = 61;
-/// So many times the bytes may be read where that gives a layer of every kind.
-const FOR_ALL_KINDS: u64 = 4;
+/// So many bytes may be read where that gives a layer of every kind: attention may come behind several other layers.
+const FOR_ALL_KINDS: u64 = 128 << 20;
 /// No vocabulary is cut to fewer rows.
 const FEWEST_ROWS: usize = 256;
 /// More runs need not be in flight to keep a GPU busy.
@@ -53,7 +53,7 @@ impl Miniature {
         };
         let kinds = (0..spec.layers.len()).rfind(|&index| is_first(index)).map_or(1, |last| last + 1);
         let mut first = spec.clone();
-        first.layers.truncate(within(bytes).max(kinds.min(within(FOR_ALL_KINDS * bytes))));
+        first.layers.truncate(within(bytes).max(kinds.min(within(FOR_ALL_KINDS))));
         let mut miniature = Self::of(&first, gguf, quantize)?;
         miniature.cut_vocabulary(bytes / 2);
         miniature.share = ratio(miniature.bytes_per_token(), whole);

@@ -17,7 +17,7 @@ use crate::miniature::Miniature;
 use crate::network::Executor;
 use crate::source::LocalFuture;
 use crate::spec::Spec;
-use crate::speed::{AT_A_GLANCE, AT_LEISURE, SAMPLE_BYTES, tokens_per_second};
+use crate::speed::{AT_LEISURE, SAMPLE_BYTES, tokens_per_second};
 use crate::weights::Target;
 
 /// Models and GPUs that are remembered.
@@ -146,20 +146,17 @@ impl Trial<'_> {
             }
             self.cancel.check()?;
             gpu.tune(tuning);
-            let fault;
-            (gpu, fault) = compare(gpu, &miniature, &expected).await?;
-            if let Some(fault) = fault {
-                record.fault.get_or_insert(fault);
-                continue;
-            }
-            let mut rate = 1.0;
-            if times {
-                let mut engine = engine(gpu, &miniature, self.tokens_in_flight)?;
-                rate = tokens_per_second(&miniature, &mut engine, AT_A_GLANCE, self.cancel).await?;
-                gpu = released(engine)?;
-            }
-            if rate > best {
-                (best, record.tuning) = (rate, Some(tuning));
+            let verdict;
+            let timed = times.then_some((self.tokens_in_flight, self.cancel));
+            (gpu, verdict) = compare(gpu, &miniature, &expected, timed).await?;
+            match verdict {
+                Ok(rate) if record.tuning.is_none() || rate > best => {
+                    (best, record.tuning) = (rate, Some(tuning));
+                }
+                Ok(_) => {}
+                Err(fault) => {
+                    record.fault.get_or_insert(fault);
+                }
             }
         }
         gpu.tune(record.tuning.unwrap_or(gpu.tuning()));

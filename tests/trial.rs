@@ -77,7 +77,7 @@ fn fault(tested: &Miniature, expected: &Miniature, tuning: impl Fn(&Gpu) -> Tuni
         let expected = reference(expected).await.unwrap();
         let mut gpu = Gpu::open().await.unwrap();
         gpu.tune(tuning(&gpu));
-        compare(gpu, tested, &expected).await.unwrap().1
+        compare(gpu, tested, &expected, None).await.unwrap().1.err()
     })
 }
 

@@ -2,9 +2,11 @@
 //! the model will need, too.
 
 use super::{engine, released};
+use crate::cancel::Cancel;
 use crate::engine::{AnyEngine, Batch, CpuEngine, Engine, Gpu};
 use crate::error::{ErrorKind, Result};
 use crate::miniature::Miniature;
+use crate::speed::{AT_A_GLANCE, tokens_per_second};
 
 /// Weights that are read for a token: a layer or a few.
 pub const BYTES: u64 = 2 << 20;
@@ -31,39 +33,57 @@ pub async fn reference(miniature: &Miniature) -> Result<Answers> {
     answers(&mut engine).await
 }
 
-/// Compares the GPU's answers with those `expected`: gives it back, and says what is wrong with it.
+/// Tokens per second, 0 where that was not measured; or what is wrong.
+pub type Verdict = std::result::Result<f64, String>;
+
+/// Compares the GPU's answers with those `expected`, and gives it back. If it is right and `timed`, it is measured, with so many
+/// tokens in flight.
 ///
 /// # Errors
-/// What the engine fails with, but for a kernel that the driver refuses: that is a result.
-pub async fn compare(gpu: Gpu, miniature: &Miniature, expected: &Answers) -> Result<(Gpu, Option<String>)> {
+/// What the engine fails with, but for a kernel that the driver refuses: that is a result. `aborted`.
+pub async fn compare(
+    gpu: Gpu,
+    miniature: &Miniature,
+    expected: &Answers,
+    timed: Option<(usize, &Cancel)>,
+) -> Result<(Gpu, Verdict)> {
     let tuning = gpu.tuning();
-    let (found, gpu) = match run(gpu, miniature).await {
+    let tokens_in_flight = timed.map_or(0, |(tokens, _)| tokens);
+    let (found, mut engine) = match run(gpu, miniature, tokens_in_flight).await {
         Err(error) if error.kind() == ErrorKind::SelfTestFailed => {
             // That device keeps its error.
             let mut gpu = Gpu::open().await?;
             gpu.tune(tuning);
-            return Ok((gpu, Some(error.detail().to_string())));
+            return Ok((gpu, Err(error.detail().to_string())));
         }
         found => found?,
     };
-    let is_plain = miniature.plan.matrices.iter().all(|matrix| matrix.format.block_len() == 1);
-    let allowed = if is_plain { ALLOWED } else { ALLOWED_IF_ROUNDED };
-    let mut fault = None;
-    for ((tokens, position), (found, expected)) in RUNS.iter().zip(found.iter().zip(expected)) {
-        let off = difference(found, expected);
-        if off.is_nan() || off > allowed {
-            fault = Some(format!(
-                "logits of {tokens} tokens at position {position} are off by {off:.2} of their length"
-            ));
+    let verdict = match (fault(miniature, &found, expected), timed) {
+        (Some(fault), _) => Err(fault),
+        (None, Some((_, cancel))) => {
+            Ok(tokens_per_second(miniature, &mut engine, AT_A_GLANCE, cancel).await?)
         }
-    }
-    Ok((gpu, fault))
+        (None, None) => Ok(0.0),
+    };
+    Ok((released(engine)?, verdict))
 }
 
-async fn run(gpu: Gpu, miniature: &Miniature) -> Result<(Answers, Gpu)> {
-    let mut engine = engine(gpu, miniature, 0)?;
+/// What is wrong with the answers `found`.
+fn fault(miniature: &Miniature, found: &Answers, expected: &Answers) -> Option<String> {
+    let is_plain = miniature.plan.matrices.iter().all(|matrix| matrix.format.block_len() == 1);
+    let allowed = if is_plain { ALLOWED } else { ALLOWED_IF_ROUNDED };
+    RUNS.iter().zip(found.iter().zip(expected)).find_map(|((tokens, position), (found, expected))| {
+        let off = difference(found, expected);
+        (off.is_nan() || off > allowed).then(|| {
+            format!("logits of {tokens} tokens at position {position} are off by {off:.2} of their length")
+        })
+    })
+}
+
+async fn run(gpu: Gpu, miniature: &Miniature, tokens_in_flight: usize) -> Result<(Answers, AnyEngine)> {
+    let mut engine = engine(gpu, miniature, tokens_in_flight)?;
     let found = answers(&mut engine).await?;
-    Ok((found, released(engine)?))
+    Ok((found, engine))
 }
 
 async fn answers(engine: &mut AnyEngine) -> Result<Answers> {
