@@ -43,6 +43,9 @@ async function decide(page, button) {
   else await Promise.all([prompt.waitForEvent("close"), prompt.evaluate((id) => setTimeout(() => document.querySelector(id).click()), button)]);
 }
 
+/** The options page is told of a decision when the page is, not before. */
+const listed = (options, pattern) => options.locator("#sites").getByText(pattern).waitFor();
+
 const quiet = (page) => page.evaluate(() => window.quiet);
 
 /** What a page that has just been opened can find out without asking anybody. */
@@ -83,7 +86,8 @@ test("granted: the call that asked is answered, and later ones without a questio
   assert.equal(value.object, "chat.completion");
   assert.equal(value.usage.completion_tokens, 4);
   assert.equal(value.choices[0].finish_reason, "length");
-  assert.match(await options.innerText("#sites"), /127\.0\.0\.1.*Allowed/su);
+  await listed(options, /127\.0\.0\.1/u);
+  await listed(options, /Allowed/u);
 
   const chunks = await page.evaluate(async (given) => {
     const seen = [];
@@ -103,7 +107,7 @@ test("denied: the call is refused, and the next one too, without a question", as
   await decide(page, "#block");
   const first = await asked(page);
   assert.equal(first.error.code, "not_allowed");
-  assert.match(await options.innerText("#sites"), /Blocked/u);
+  await listed(options, /Blocked/u);
   const tabs = offered.context.pages().length;
   await page.click("#ask");
   assert.deepEqual(await asked(page), first);
