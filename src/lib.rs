@@ -3,6 +3,10 @@
 //! Modules are declared in the order in which data travels: bytes → container → spec → weights →
 //! recording → engine → session → generation.
 
+// What integration tests share, and unit tests borrow, names the crate.
+#[cfg(test)]
+extern crate self as tabmind;
+
 pub mod cancel;
 pub mod error;
 pub mod source;

@@ -211,10 +211,11 @@ impl Network {
     /// # Errors
     /// What the engine's device fails with, but for its loss: that is mended where the next run meets it.
     pub async fn warm_up(&mut self) -> Result<()> {
-        let sequence = self.open(1)?;
-        // Logits that are no numbers are the request's to tell.
-        let _ = self.run_to_pick(sequence, &[0], 0, Pick::Likeliest, &[]).await;
-        self.close(sequence);
+        // What is not the device's fault, as logits that are no numbers, is the request's to tell.
+        if let Ok(sequence) = self.open(1) {
+            let _ = self.run_to_pick(sequence, &[0], 0, Pick::Likeliest, &[]).await;
+            self.close(sequence);
+        }
         match self.check_device() {
             Err(error) if error.kind() == ErrorKind::DeviceLost => Ok(()),
             checked => checked,

@@ -23,6 +23,8 @@ mod recurrent;
 mod sequence;
 mod shaders;
 mod stores;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod tuning;
 mod vectors;
@@ -286,7 +288,10 @@ impl WeightSink for GpuEngine {
 impl Engine for GpuEngine {
     fn open(&mut self, context: usize) -> Result<SequenceId> {
         let sequence = Sequence::new(&self.device, &self.shaders, &self.recording, context, self.halves)?;
-        self.device.check()?;
+        if let Err(error) = self.device.check() {
+            sequence.free(&self.device);
+            return Err(error);
+        }
         Ok(keep(&mut self.sequences, sequence))
     }
 

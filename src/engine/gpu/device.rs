@@ -223,6 +223,14 @@ impl Device {
     }
 }
 
+impl Drop for Device {
+    /// Gives all memory back at once: a browser would keep it until it collects garbage, which may be never. Nobody is left who
+    /// could take that for a loss.
+    fn drop(&mut self) {
+        self.wgpu.destroy();
+    }
+}
+
 /// The error of a GPU that is gone.
 pub fn lost(message: &str) -> Error {
     Error::new(ErrorKind::DeviceLost, format!("the GPU is gone: {message}"))

@@ -54,13 +54,31 @@ impl Sequence {
         context: usize,
         halves: bool,
     ) -> Result<Self> {
-        let caches = recording.caches.iter().map(|shape| {
-            let bytes = bytes_per_position(shape, halves).map(|bytes| context * bytes);
-            Pair::new(device, shaders, "keys and values", bytes)
-        });
-        let states = recording.states.iter().map(|&len| Pair::new(device, shaders, "state", [len * 4, 0]));
-        let (caches, states) = (caches.collect::<Result<_>>()?, states.collect::<Result<_>>()?);
-        Ok(Self { caches, states, halves })
+        let mut sequence = Self { caches: Vec::new(), states: Vec::new(), halves };
+        match sequence.allocate(device, shaders, recording, context) {
+            Ok(()) => Ok(sequence),
+            Err(error) => {
+                sequence.free(device);
+                Err(error)
+            }
+        }
+    }
+
+    fn allocate(
+        &mut self,
+        device: &Device,
+        shaders: &Shaders,
+        recording: &Recording,
+        context: usize,
+    ) -> Result<()> {
+        for shape in &recording.caches {
+            let bytes = bytes_per_position(shape, self.halves).map(|bytes| context * bytes);
+            self.caches.push(Pair::new(device, shaders, "keys and values", bytes)?);
+        }
+        for &len in &recording.states {
+            self.states.push(Pair::new(device, shaders, "state", [len * 4, 0])?);
+        }
+        Ok(())
     }
 
     /// The bind group of what a kernel needs.
