@@ -117,7 +117,7 @@ impl Subject {
 
 /// Seconds of a run of `tokens` tokens from `position` on.
 fn seconds(engine: &mut GpuEngine, tokens: usize, position: usize) -> f64 {
-    let sequence = engine.open(position + tokens).unwrap();
+    let sequence = block_on(engine.open(position + tokens)).unwrap();
     let tokens = vec![0; tokens];
     let first_logits = tokens.len() - 1;
     let mut run =

@@ -86,8 +86,8 @@ pub trait Engine: WeightSink {
     /// Caches for a sequence of at most `context` tokens.
     ///
     /// # Errors
-    /// `out_of_memory`
-    fn open(&mut self, context: usize) -> Result<SequenceId>;
+    /// `out_of_memory`, and nothing else has changed then
+    async fn open(&mut self, context: usize) -> Result<SequenceId>;
 
     /// Frees a sequence's caches.
     fn close(&mut self, sequence: SequenceId);
@@ -232,8 +232,8 @@ impl WeightSink for AnyEngine {
 }
 
 impl Engine for AnyEngine {
-    fn open(&mut self, context: usize) -> Result<SequenceId> {
-        each!(self, engine => engine.open(context))
+    async fn open(&mut self, context: usize) -> Result<SequenceId> {
+        each!(self, engine => engine.open(context).await)
     }
 
     fn close(&mut self, sequence: SequenceId) {

@@ -181,7 +181,7 @@ impl<'g> Generator<'g> {
             let rest = pending.split_off(last);
             self.feed(&mut pending, &answer, &mut next, pace).await?;
             // A GPU that was lost here is noticed by what follows.
-            self.cache.park(self.network).or_else(|error| self.recoverable(error))?;
+            self.cache.park(self.network).await.or_else(|error| self.recoverable(error))?;
             pending = rest;
         }
         if end.is_none() {
@@ -211,7 +211,7 @@ impl<'g> Generator<'g> {
     /// Makes the cache hold as much of `prompt` as it can; returns how many tokens that are.
     async fn begin(&mut self, prompt: &[u32]) -> Result<usize> {
         loop {
-            match self.cache.begin(prompt, self.network) {
+            match self.cache.begin(prompt, self.network).await {
                 Err(error) => self.recover(error).await?,
                 held => return held,
             }

@@ -243,7 +243,7 @@ impl Model {
     ) -> LocalFuture<'a, Result<(Network, PrefixCache)>> {
         Box::pin(async move {
             let mut network = Network::build(blueprint, gguf, parts, executor, cancel, on_bytes).await?;
-            let cache = PrefixCache::open(&mut network)?;
+            let cache = PrefixCache::open(&mut network).await?;
             Ok((network, cache))
         })
     }

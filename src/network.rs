@@ -212,7 +212,7 @@ impl Network {
     /// What the engine's device fails with, but for its loss: that is mended where the next run meets it.
     pub async fn warm_up(&mut self) -> Result<()> {
         // What is not the device's fault, as logits that are no numbers, is the request's to tell.
-        if let Ok(sequence) = self.open(1) {
+        if let Ok(sequence) = self.open(1).await {
             let _ = self.run_to_pick(sequence, &[0], 0, Pick::Likeliest, &[]).await;
             self.close(sequence);
         }
@@ -226,8 +226,8 @@ impl Network {
     ///
     /// # Errors
     /// `out_of_memory`
-    pub fn open(&mut self, tokens: usize) -> Result<SequenceId> {
-        self.engine.open(tokens)
+    pub async fn open(&mut self, tokens: usize) -> Result<SequenceId> {
+        self.engine.open(tokens).await
     }
 
     /// Copies the first `tokens` tokens of `from`, and its recurrent states as they are, into `to`.

@@ -27,8 +27,8 @@ impl PrefixCache {
     ///
     /// # Errors
     /// `out_of_memory`
-    pub fn open(network: &mut Network) -> Result<Self> {
-        let active = Session::open(network, network.context_length)?;
+    pub async fn open(network: &mut Network) -> Result<Self> {
+        let active = Session::open(network, network.context_length).await?;
         Ok(Self { active, prompt: 0, parked: Vec::new() })
     }
 
@@ -36,8 +36,8 @@ impl PrefixCache {
     ///
     /// # Errors
     /// `out_of_memory`
-    pub fn reset(&mut self, network: &mut Network) -> Result<()> {
-        self.active = Session::open(network, network.context_length)?;
+    pub async fn reset(&mut self, network: &mut Network) -> Result<()> {
+        self.active = Session::open(network, network.context_length).await?;
         self.parked.clear();
         Ok(())
     }
@@ -62,14 +62,15 @@ impl PrefixCache {
     ///
     /// # Errors
     /// What the engine's device fails with; the cache stays usable.
-    pub fn begin(&mut self, prompt: &[u32], network: &mut Network) -> Result<usize> {
+    pub async fn begin(&mut self, prompt: &[u32], network: &mut Network) -> Result<usize> {
         let here = self.active.reusable(prompt, network);
         let reusable = self.parked.iter().map(|parked| parked.reusable(prompt, network));
         let best = (0..).zip(reusable).max_by_key(|&(_, tokens)| tokens).filter(|&(_, tokens)| tokens > here);
         // Out of the list, so that parking does not drop it.
         let source = best.map(|(position, tokens)| (self.parked.remove(position), tokens));
         // A prompt that differs within the answer repeats or rewrites it; one that differs earlier is another conversation.
-        let parked = if self.active.shared(prompt) + 1 < self.prompt { self.park(network) } else { Ok(()) };
+        let parked =
+            if self.active.shared(prompt) + 1 < self.prompt { self.park(network).await } else { Ok(()) };
         self.prompt = prompt.len();
         let Some((source, tokens)) = source else {
             self.active.truncate(here);
@@ -89,9 +90,9 @@ impl PrefixCache {
     ///
     /// # Errors
     /// What the engine's device fails with; the cache stays usable.
-    pub fn begin_anew(&mut self, network: &mut Network) -> Result<()> {
+    pub async fn begin_anew(&mut self, network: &mut Network) -> Result<()> {
         if self.prompt > 0 {
-            self.park(network)?;
+            self.park(network).await?;
         }
         self.prompt = 0;
         self.active.truncate(0);
@@ -102,7 +103,7 @@ impl PrefixCache {
     ///
     /// # Errors
     /// What the engine's device fails with; the cache stays usable.
-    pub fn park(&mut self, network: &mut Network) -> Result<()> {
+    pub async fn park(&mut self, network: &mut Network) -> Result<()> {
         let tokens = self.active.len();
         let needed = tokens + network.parking.overhead;
         if tokens < LEAST_PARKED || needed > network.parking.tokens || self.is_parked(network) {
@@ -113,7 +114,7 @@ impl PrefixCache {
         }
         self.make_room(needed, network);
         // Memory that cannot be had is no reason to refuse an answer.
-        let Ok(mut copy) = Session::open(network, tokens) else { return Ok(()) };
+        let Ok(mut copy) = Session::open(network, tokens).await else { return Ok(()) };
         if let Err(error) = copy.copy_from(&self.active, tokens, network) {
             copy.close(network);
             return Err(error);

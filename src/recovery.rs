@@ -103,7 +103,7 @@ impl Recovery {
                 info.borrow_mut().note_engine(network, Backend::Cpu, &reason);
             }
         }
-        cache.reset(network)
+        cache.reset(network).await
     }
 
     /// A GPU computes as the lost one did: not in a way that was found to be wrong, or slow.

@@ -27,7 +27,7 @@ pub async fn predictions(
     }
     let mut pace = Pace::start();
     let vocab = network.spec.vocab;
-    cache.begin_anew(network)?;
+    cache.begin_anew(network).await?;
     // The last token's own prediction is of no interest.
     let given = ids.split_last().map_or(&[][..], |(_, given)| given);
     for (chunk, start) in given.chunks(PREFILL_CHUNK).zip((0..).step_by(PREFILL_CHUNK)) {

@@ -16,8 +16,8 @@ impl Session {
     ///
     /// # Errors
     /// `out_of_memory`
-    pub fn open(network: &mut Network, tokens: usize) -> Result<Self> {
-        Ok(Self { sequence: network.open(tokens)?, tokens: Vec::new() })
+    pub async fn open(network: &mut Network, tokens: usize) -> Result<Self> {
+        Ok(Self { sequence: network.open(tokens).await?, tokens: Vec::new() })
     }
 
     /// Frees the caches.

@@ -48,7 +48,7 @@ pub async fn tokens_per_second(
     patience: Patience,
     cancel: &Cancel,
 ) -> Result<f64> {
-    let sequence = engine.open(CONTEXT)?;
+    let sequence = engine.open(CONTEXT).await?;
     // A first token waits for uploads and compilers.
     round(engine, sequence, Duration::ZERO).await?;
     let mut pace = Pace::start();

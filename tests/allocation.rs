@@ -23,7 +23,7 @@ fn allocations(path: &Path, steps: usize) -> usize {
     let mut network =
         block_on(Network::load(&gguf, &parts, Backend::Cpu, None, &cancel, &mut |_| {})).unwrap();
     let context = network.context_length;
-    let sequence = network.open(context).unwrap();
+    let sequence = block_on(network.open(context)).unwrap();
     let mut step = |n: usize| {
         let token = u32::try_from(n * 7 % network.spec.vocab).unwrap();
         block_on(network.run(sequence, &[token], n % context, 0)).unwrap();

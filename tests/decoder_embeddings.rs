@@ -86,7 +86,7 @@ fn every_architecture_agrees_with_transformers() {
         let mut worst = 0.0f64;
         for &backend in backends {
             let mut network = network(backend, file());
-            let sequence = network.open(ids.len()).unwrap();
+            let sequence = block_on(network.open(ids.len())).unwrap();
             block_on(network.run(sequence, &ids, 0, ids.len())).unwrap();
             let hidden = block_on(network.hidden()).unwrap();
             worst = worst.max(distance(&hidden, &doubles(&rows.concat())));
@@ -121,7 +121,7 @@ fn hidden_states(ids: &[u32]) -> Vec<Vec<f64>> {
     (0..HIDDEN).for_each(|i| identity[i * HIDDEN + i] = 1.0);
     output.3 = gguf::f32_bytes(&identity);
     let mut network = network(Backend::Naive, MemorySource::new(file.build()));
-    let sequence = network.open(ids.len()).unwrap();
+    let sequence = block_on(network.open(ids.len())).unwrap();
     let logits = block_on(network.run(sequence, ids, 0, 0)).unwrap();
     logits.chunks_exact(rows).map(|row| doubles(&row[..HIDDEN])).collect()
 }

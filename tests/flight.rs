@@ -174,7 +174,7 @@ fn a_token_in_flight_costs_what_a_token_costs() {
     }
     let mut network = tiny_network(AHEAD);
     assert_eq!(network.tokens_ahead(), AHEAD);
-    let sequence = network.open(64).unwrap();
+    let sequence = block_on(network.open(64)).unwrap();
     let mut token = step(&mut network, sequence, &[49, 50, 51], 0);
     let layers = network.spec.layers.len();
     for position in 3..12 {
@@ -197,7 +197,7 @@ fn whoever_wants_something_else_gets_it() {
     let draw = |fraction| Pick::Drawn(Draw { temperature: 1.5, top_k: 0, min_p: 0.0, top_p: 1.0, fraction });
     let found = [0, AHEAD].map(|ahead| {
         let mut network = tiny_network(ahead);
-        let sequence = network.open(64).unwrap();
+        let sequence = block_on(network.open(64)).unwrap();
         let mut found = Vec::new();
         for seed in 0..12u32 {
             let token = step(&mut network, sequence, &[40 + seed, 50, 51], 0);
@@ -225,15 +225,15 @@ fn a_sequence_that_is_closed_or_copied_over_takes_nothing() {
         let mut network = tiny_network(ahead);
         let mut found = Vec::new();
         for seed in 0..12 {
-            let other = network.open(64).unwrap();
+            let other = block_on(network.open(64)).unwrap();
             step(&mut network, other, &[90 + seed, 60, 61], 0);
-            let sequence = network.open(64).unwrap();
+            let sequence = block_on(network.open(64)).unwrap();
             let token = step(&mut network, sequence, &[40 + seed, 50, 51], 0);
             network.copy(other, sequence, 3).unwrap();
             found.push(step(&mut network, sequence, &[token], 3));
             let token = step(&mut network, sequence, &[40 + seed, 50, 51], 0);
             network.close(sequence);
-            assert_eq!(network.open(64).unwrap(), sequence, "the number is free again");
+            assert_eq!(block_on(network.open(64)).unwrap(), sequence, "the number is free again");
             found.push(step(&mut network, sequence, &[token], 3));
             network.close(sequence);
             network.close(other);
@@ -253,7 +253,7 @@ fn architectures_write_the_same() {
             let mut network = network(Box::new(file), ahead);
             let is_recurrent = matches!(name, "lfm2" | "qwen35");
             assert_eq!(network.tokens_ahead(), if is_recurrent { 0 } else { ahead }, "{name}");
-            let sequence = network.open(64).unwrap();
+            let sequence = block_on(network.open(64)).unwrap();
             let mut tokens = vec![step(&mut network, sequence, &[3, 4, 5], 0)];
             for position in 3..12 {
                 tokens.push(step(&mut network, sequence, &tokens[position - 3..], position));

@@ -24,7 +24,7 @@ fn load(path: &Path, backend: Backend, context: Option<usize>) -> Network {
 
 /// Logits of every token of `ids`, in one batch.
 fn prefill(network: &mut Network, ids: &[u32]) -> Vec<f32> {
-    let sequence = network.open(network.context_length).unwrap();
+    let sequence = block_on(network.open(network.context_length)).unwrap();
     let logits = block_on(network.run(sequence, ids, 0, 0)).unwrap().to_vec();
     network.close(sequence);
     logits
@@ -32,7 +32,7 @@ fn prefill(network: &mut Network, ids: &[u32]) -> Vec<f32> {
 
 /// The same, a token at a time.
 fn decode(network: &mut Network, ids: &[u32]) -> Vec<f32> {
-    let sequence = network.open(network.context_length).unwrap();
+    let sequence = block_on(network.open(network.context_length)).unwrap();
     let mut all = Vec::new();
     for (position, &id) in ids.iter().enumerate() {
         all.extend_from_slice(block_on(network.run(sequence, &[id], position, 0)).unwrap());
@@ -42,7 +42,7 @@ fn decode(network: &mut Network, ids: &[u32]) -> Vec<f32> {
 }
 
 fn greedy(network: &mut Network, prompt: &[u32], count: usize) -> Vec<u32> {
-    let sequence = network.open(network.context_length).unwrap();
+    let sequence = block_on(network.open(network.context_length)).unwrap();
     let mut ids = Vec::new();
     let mut next = argmax(block_on(network.run(sequence, prompt, 0, prompt.len() - 1)).unwrap());
     for position in prompt.len().. {
@@ -190,7 +190,7 @@ fn a_token_on_the_gpu_costs_little() {
     }
     let mut network = load(&file, Backend::Gpu, None);
     let (layers, vocab) = (network.spec.layers.len(), network.spec.vocab);
-    let sequence = network.open(16).unwrap();
+    let sequence = block_on(network.open(16)).unwrap();
     for (position, id) in [1, 403, 407].into_iter().enumerate() {
         block_on(network.run_to_pick(sequence, &[id], position, Pick::Likeliest, &[])).unwrap();
         let cost = network.run_cost().unwrap();

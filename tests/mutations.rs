@@ -376,7 +376,7 @@ fn logits(
         let executor = Executor::open(backend).await?;
         Network::build(blueprint, gguf, parts, executor, &Cancel::never(), &mut |_| {}).await
     })?;
-    let sequence = network.open(network.context_length)?;
+    let sequence = block_on(network.open(network.context_length))?;
     block_on(network.run(sequence, prompt, 0, 0)).map(|logits| logits.to_vec())
 }
 

@@ -31,13 +31,13 @@ fn tokens(seed: u64, count: usize) -> Vec<u32> {
 
 /// Answers `prompt` with `answer`; returns how much was reused, and the logits after the prompt.
 fn turn(cache: &mut PrefixCache, network: &mut Network, prompt: &[u32], answer: &[u32]) -> (usize, Vec<f32>) {
-    let reused = cache.begin(prompt, network).unwrap();
+    let reused = block_on(cache.begin(prompt, network)).unwrap();
     if !network.can_rewind() {
         let rest = &prompt[reused..prompt.len() - 1];
         if !rest.is_empty() {
             block_on(cache.active().extend(network, rest, rest.len())).unwrap();
         }
-        cache.park(network).unwrap();
+        block_on(cache.park(network)).unwrap();
     }
     let rest = &prompt[cache.active().len()..];
     let logits = block_on(cache.active().extend(network, rest, rest.len() - 1)).unwrap().to_vec();
@@ -48,14 +48,14 @@ fn turn(cache: &mut PrefixCache, network: &mut Network, prompt: &[u32], answer: 
 }
 
 fn cold(network: &mut Network, prompt: &[u32]) -> Vec<f32> {
-    let mut cache = PrefixCache::open(network).unwrap();
+    let mut cache = block_on(PrefixCache::open(network)).unwrap();
     turn(&mut cache, network, prompt, &[]).1
 }
 
 #[test]
 fn conversations_that_alternate_are_all_kept() {
     let mut network = tiny(1000);
-    let mut cache = PrefixCache::open(&mut network).unwrap();
+    let mut cache = block_on(PrefixCache::open(&mut network)).unwrap();
     let system = tokens(1, 30);
     let mut conversations: Vec<Vec<u32>> =
         (2..5).map(|seed| [system.clone(), tokens(seed, 10)].concat()).collect();
@@ -80,7 +80,7 @@ fn conversations_that_alternate_are_all_kept() {
 #[test]
 fn an_answer_that_is_repeated_parks_nothing() {
     let mut network = tiny(1000);
-    let mut cache = PrefixCache::open(&mut network).unwrap();
+    let mut cache = block_on(PrefixCache::open(&mut network)).unwrap();
     let prompt = tokens(1, 40);
     for seed in 0..5 {
         let answer = tokens(seed, 20);
@@ -93,7 +93,7 @@ fn an_answer_that_is_repeated_parks_nothing() {
 fn the_least_recently_used_goes_first_and_memory_is_bounded() {
     const ROOM: usize = 100;
     let mut network = tiny(ROOM);
-    let mut cache = PrefixCache::open(&mut network).unwrap();
+    let mut cache = block_on(PrefixCache::open(&mut network)).unwrap();
     let prompts: Vec<Vec<u32>> = (1..6).map(|seed| tokens(seed, 40)).collect();
     for prompt in &prompts {
         assert_eq!(turn(&mut cache, &mut network, prompt, &[]).0, 0);
@@ -130,7 +130,7 @@ fn whatever_came_before_a_prompt_it_is_computed_right() {
     for (name, mut network) in models {
         for room in [0, 50, 120, 1000] {
             network.parking = Parking { tokens: room, overhead: 3 };
-            let mut cache = PrefixCache::open(&mut network).unwrap();
+            let mut cache = block_on(PrefixCache::open(&mut network)).unwrap();
             let mut total = 0;
             for step in 0..40u64 {
                 // A tree of prompts: branches after 20 and 35 tokens.
@@ -140,13 +140,13 @@ fn whatever_came_before_a_prompt_it_is_computed_right() {
                         .concat();
                 if step % 7 == 3 {
                     // Aborted within the prompt.
-                    let reused = cache.begin(&prompt, &mut network).unwrap();
+                    let reused = block_on(cache.begin(&prompt, &mut network)).unwrap();
                     block_on(cache.active().extend(&mut network, &prompt[reused..prompt.len() - 1], 0))
                         .unwrap();
                     continue;
                 }
                 if step % 11 == 5 {
-                    cache.begin_anew(&mut network).unwrap();
+                    block_on(cache.begin_anew(&mut network)).unwrap();
                 }
                 let (reused, logits) = turn(&mut cache, &mut network, &prompt, &tokens(step, 4));
                 assert_eq!(

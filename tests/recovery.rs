@@ -45,7 +45,7 @@ fn network(gpu: Gpu) -> (Network, Recovery, Rc<RefCell<Info>>) {
 }
 
 fn revive(network: &mut Network, recovery: &mut Recovery) -> Result<()> {
-    let mut cache = PrefixCache::open(network)?;
+    let mut cache = block_on(PrefixCache::open(network))?;
     block_on(recovery.revive(network, &mut cache, &Cancel::never()))
 }
 

@@ -131,7 +131,7 @@ fn quantised_at_load_the_ids_are_those_of_the_quantised_files() {
             &mut |_| {},
         ))
         .unwrap();
-        let sequence = network.open(network.context_length).unwrap();
+        let sequence = block_on(network.open(network.context_length)).unwrap();
         let mut tokens = ids(&golden["prompt_ids"]);
         let prompt = tokens.len();
         for _ in 0..20 {
@@ -246,7 +246,7 @@ fn distance(golden: &Value, expected: &[f32], parts: &[Box<dyn Source>]) -> f32 
     let table = block_on(Directory::read(parts)).unwrap().table;
     let mut network =
         block_on(Network::load(&table, parts, Backend::Naive, None, &Cancel::never(), &mut |_| {})).unwrap();
-    let sequence = network.open(network.context_length).unwrap();
+    let sequence = block_on(network.open(network.context_length)).unwrap();
     let logits = block_on(network.run(sequence, &ids(&golden["prompt_ids"]), 0, 0)).unwrap();
     assert_eq!(logits.len(), expected.len());
     logits.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)

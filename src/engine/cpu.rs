@@ -160,7 +160,7 @@ fn zeroed<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
 }
 
 impl Engine for CpuEngine {
-    fn open(&mut self, context: usize) -> Result<SequenceId> {
+    async fn open(&mut self, context: usize) -> Result<SequenceId> {
         self.attender.reserve(&self.recording.ops, &self.team, context, self.quantized_cache);
         let cache = |&shape: &CacheShape| KvCache::new(shape, context, self.quantized_cache);
         let caches = self.recording.caches.iter().map(cache).collect::<Result<_>>()?;

@@ -286,9 +286,10 @@ impl WeightSink for GpuEngine {
 }
 
 impl Engine for GpuEngine {
-    fn open(&mut self, context: usize) -> Result<SequenceId> {
-        let sequence = Sequence::new(&self.device, &self.shaders, &self.recording, context, self.halves)?;
-        if let Err(error) = self.device.check() {
+    async fn open(&mut self, context: usize) -> Result<SequenceId> {
+        let mut sequence = Sequence::new(self.halves);
+        let allocate = || sequence.allocate(&self.device, &self.shaders, &self.recording, context);
+        if let Err(error) = self.device.attempt(allocate).await {
             sequence.free(&self.device);
             return Err(error);
         }

@@ -49,7 +49,7 @@ impl WeightSink for NaiveEngine {
 }
 
 impl Engine for NaiveEngine {
-    fn open(&mut self, context: usize) -> Result<SequenceId> {
+    async fn open(&mut self, context: usize) -> Result<SequenceId> {
         let caches = self.recording.caches.iter().map(|shape| Cache {
             keys: vec![0.0; context * shape.key_width],
             values: vec![0.0; context * shape.value_width],

@@ -26,7 +26,7 @@ impl WeightSink for NaiveEngine {
 }
 
 impl Engine for NaiveEngine {
-    fn open(&mut self, _context: usize) -> Result<SequenceId> {
+    async fn open(&mut self, _context: usize) -> Result<SequenceId> {
         match *self {}
     }
 

@@ -193,7 +193,7 @@ async fn embed(
     }
     let mut pool = Pool::new(pooling, network.spec.hidden);
     let mut pace = Pace::start();
-    cache.begin_anew(network)?;
+    cache.begin_anew(network).await?;
     for chunk in ids.chunks(PREFILL_CHUNK) {
         cancel.check()?;
         cache.active().extend(network, chunk, chunk.len()).await?;

@@ -87,7 +87,7 @@ async fn run(gpu: Gpu, miniature: &Miniature, tokens_in_flight: usize) -> Result
 }
 
 async fn answers(engine: &mut AnyEngine) -> Result<Answers> {
-    let sequence = engine.open(CONTEXT)?;
+    let sequence = engine.open(CONTEXT).await?;
     let mut answers = Vec::new();
     for (tokens, position) in RUNS {
         let ids: Vec<u32> = (1..).step_by(7).map(|id| id % 250).take(tokens).collect();

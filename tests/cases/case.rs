@@ -230,7 +230,7 @@ impl Case {
         for (index, values) in self.vectors.iter().enumerate() {
             engine.vector(VectorId(index), values.clone());
         }
-        engine.open(self.context).unwrap()
+        block_on(engine.open(self.context)).unwrap()
     }
 
     pub async fn gpu(&self, broken: bool) -> GpuEngine {

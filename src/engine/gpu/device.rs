@@ -211,6 +211,21 @@ impl Device {
         }
     }
 
+    /// Makes something that there may be no memory for: its failure is told to the caller, and to nobody else afterwards.
+    ///
+    /// # Errors
+    /// What `make` fails with; as [`check`](Self::check).
+    pub async fn attempt(&self, make: impl FnOnce() -> Result<()>) -> Result<()> {
+        // What is made of memory that was not to be had is not valid.
+        let memory = self.wgpu.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let consequences = self.wgpu.push_error_scope(wgpu::ErrorFilter::Validation);
+        let made = make();
+        let (consequences, memory) = (consequences.pop(), memory.pop());
+        let failed = memory.await.or(consequences.await);
+        made?;
+        failed.map_or_else(|| self.check(), |error| Err(of_wgpu(&error)))
+    }
+
     /// What the device failed with since it was opened.
     ///
     /// # Errors

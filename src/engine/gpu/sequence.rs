@@ -43,28 +43,16 @@ impl Pair {
 }
 
 impl Sequence {
-    /// Zeroed caches for `context` tokens, in 16 bits if `halves`.
+    /// Holds nothing yet; keys and values will be in 16 bits if `halves`.
+    pub fn new(halves: bool) -> Self {
+        Self { caches: Vec::new(), states: Vec::new(), halves }
+    }
+
+    /// Zeroed caches for `context` tokens. Where they are not to be had, what was had of them is still there to be freed.
     ///
     /// # Errors
     /// `out_of_memory`
-    pub fn new(
-        device: &Device,
-        shaders: &Shaders,
-        recording: &Recording,
-        context: usize,
-        halves: bool,
-    ) -> Result<Self> {
-        let mut sequence = Self { caches: Vec::new(), states: Vec::new(), halves };
-        match sequence.allocate(device, shaders, recording, context) {
-            Ok(()) => Ok(sequence),
-            Err(error) => {
-                sequence.free(device);
-                Err(error)
-            }
-        }
-    }
-
-    fn allocate(
+    pub fn allocate(
         &mut self,
         device: &Device,
         shaders: &Shaders,

@@ -67,11 +67,11 @@ fn a_sequence_that_cannot_be_had_leaves_nothing_behind() {
     let Some((gpu, handle)) = gpu() else { return };
     let mut engine = engine(gpu, &[4, 1 << 40]);
     let before = engine.allocated_bytes();
-    assert_eq!(engine.open(1).unwrap_err().kind(), ErrorKind::OutOfMemory);
+    assert_eq!(block_on(engine.open(1)).unwrap_err().kind(), ErrorKind::OutOfMemory);
     assert_eq!(engine.allocated_bytes(), before, "the first cache is freed");
     engine.recording.caches.pop();
     fail(&handle);
-    engine.open(1).unwrap_err();
+    block_on(engine.open(1)).unwrap_err();
     assert_eq!(engine.allocated_bytes(), before, "what a device that failed gave is freed");
 }
 
