@@ -218,7 +218,7 @@ impl Case {
     }
 
     /// Gives an engine the weights, and opens a sequence.
-    pub fn fill(&self, engine: &mut impl Engine) -> SequenceId {
+    pub async fn fill(&self, engine: &mut impl Engine) -> SequenceId {
         for (index, bytes) in self.matrices.iter().enumerate() {
             let matrix = &self.plan.matrices[index];
             // In two pieces, the second one first.
@@ -230,7 +230,7 @@ impl Case {
         for (index, values) in self.vectors.iter().enumerate() {
             engine.vector(VectorId(index), values.clone());
         }
-        block_on(engine.open(self.context)).unwrap()
+        engine.open(self.context).await.unwrap()
     }
 
     pub async fn gpu(&self, broken: bool) -> GpuEngine {
@@ -245,7 +245,7 @@ impl Case {
     }
 
     async fn logits(&self, mut engine: impl Engine) -> Vec<f32> {
-        let sequence = self.fill(&mut engine);
+        let sequence = self.fill(&mut engine).await;
         let (mut position, mut all) = (0, Vec::new());
         for tokens in &self.batches {
             engine.run(Batch { sequence, tokens, position, first_logits: 0 }).await.unwrap();

@@ -97,7 +97,7 @@ impl Choice {
 
     async fn compare(&self, broken: bool) -> Result<Vec<f32>, String> {
         let mut gpu = self.case.gpu(broken).await;
-        let sequence = self.case.fill(&mut gpu);
+        let sequence = self.case.fill(&mut gpu).await;
         for &pick in &self.picks {
             let batch = Batch { sequence, tokens: &[1, 2, 3], position: 0, first_logits: 2 };
             let found = gpu.run_to_pick(batch, pick, &[], &mut Vec::new()).await.unwrap();

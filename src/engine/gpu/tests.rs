@@ -63,6 +63,19 @@ fn a_device_that_is_let_go_gives_its_memory_back() {
 }
 
 #[test]
+fn what_an_attempt_fails_with_is_forgotten() {
+    let Some((gpu, handle)) = gpu() else { return };
+    let attempt = gpu.device.attempt(|| {
+        fail(&handle);
+        Ok(())
+    });
+    assert_eq!(block_on(attempt).unwrap_err().kind(), ErrorKind::SelfTestFailed);
+    gpu.device.check().unwrap();
+    fail(&handle);
+    gpu.device.check().unwrap_err();
+}
+
+#[test]
 fn a_sequence_that_cannot_be_had_leaves_nothing_behind() {
     let Some((gpu, handle)) = gpu() else { return };
     let mut engine = engine(gpu, &[4, 1 << 40]);
