@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use pollster::block_on;
-use tabmind::engine::{Batch, Engine, Gpu, GpuEngine, Tuning, WeightSink};
+use tabmind::engine::{Batch, Engine, Gpu, GpuEngine, Tiles, Tuning, WeightSink};
 use tabmind::kernels::attention::Attention;
 use tabmind::kernels::embed::Embed;
 use tabmind::kernels::formats::Format;
@@ -153,7 +153,7 @@ fn measure(
 fn ways(tunings: Vec<Tuning>, tokens: usize) -> Vec<Tuning> {
     let mut ways: Vec<Tuning> = Vec::new();
     for tuning in tunings {
-        if tokens <= 8 || ways.iter().all(|way| way.packed_tiles != tuning.packed_tiles) {
+        if tokens <= 8 || ways.iter().all(|way| way.tiles != tuning.tiles) {
             ways.push(tuning);
         }
     }
@@ -162,7 +162,12 @@ fn ways(tunings: Vec<Tuning>, tokens: usize) -> Vec<Tuning> {
 
 fn way(tuning: Tuning, tokens: usize) -> String {
     if tokens > 8 {
-        return if tuning.packed_tiles { "packed tiles" } else { "tiles" }.into();
+        return match tuning.tiles {
+            Tiles::Full => "tiles",
+            Tiles::Half => "half tiles",
+            Tiles::Packed => "packed tiles",
+        }
+        .into();
     }
     let sums = tuning.subgroup.map_or(String::new(), |lanes| format!(", subgroups of {lanes}"));
     let packed = if tuning.packed_dot { ", packed dot" } else { "" };

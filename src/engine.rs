@@ -14,7 +14,7 @@ mod naive;
 #[cfg(target_arch = "wasm32")]
 pub use cpu::serve;
 pub use cpu::{BUILD, CpuEngine, cache_bytes_per_token, matrix_bytes, quantizes_cache};
-pub use gpu::{Adapter, Gpu, GpuEngine, RunCost, Tuning};
+pub use gpu::{Adapter, Gpu, GpuEngine, RunCost, Tiles, Tuning};
 pub use naive::NaiveEngine;
 
 use crate::error::Result;

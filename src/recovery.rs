@@ -119,7 +119,7 @@ impl Recovery {
         let mut executor = Executor::open(backend).await?;
         // It may be another GPU, which can do less.
         if let (Executor::Gpu(gpu), Some(tuning)) = (&mut executor, tuning)
-            && gpu.tunings().contains(&tuning)
+            && gpu.can(tuning)
         {
             gpu.tune(tuning);
         }

@@ -27,7 +27,7 @@ pub const AT_LEISURE: Patience =
     Patience { longest: Duration::from_secs(1), settled: Duration::from_millis(250) };
 /// For variants of kernels, of which there are several.
 pub const AT_A_GLANCE: Patience =
-    Patience { longest: Duration::from_millis(60), settled: Duration::from_millis(60) };
+    Patience { longest: Duration::from_millis(50), settled: Duration::from_millis(50) };
 /// Tokens are counted for so long at a time: clocks of pages tick slowly, and the fastest round is the undisturbed one.
 const ROUND: Duration = Duration::from_millis(20);
 /// A round with tokens in flight begins and ends with none, which must not weigh: it is so many times as long as it waits for
@@ -35,6 +35,9 @@ const ROUND: Duration = Duration::from_millis(20);
 const WAITS: u32 = 8;
 /// Layers are measured up to so many bytes of weights: more than caches hold, as with the whole model.
 pub const SAMPLE_BYTES: u64 = 64 << 20;
+/// Tokens of a prompt, and how many of them follow each other before a GPU is waited for, which would weigh.
+const PROMPT: usize = 64;
+const PROMPTS: usize = 4;
 /// Room of the measured sequence.
 const CONTEXT: usize = 256;
 
@@ -64,6 +67,25 @@ pub async fn tokens_per_second(
     }
     engine.close(sequence);
     Ok(best * miniature.share)
+}
+
+/// Tokens of a prompt that `engine` reads in a second.
+///
+/// # Errors
+/// What the engine fails with.
+pub async fn prompt_tokens_per_second(engine: &mut AnyEngine) -> Result<f64> {
+    let sequence = engine.open(CONTEXT).await?;
+    let tokens = [0; PROMPT];
+    let batch = |first_logits| Batch { sequence, tokens: &tokens, position: 0, first_logits };
+    // A first run waits for compilers.
+    engine.run(batch(PROMPT - 1)).await?;
+    let began = Instant::now();
+    for _ in 1..PROMPTS {
+        engine.run(batch(PROMPT)).await?;
+    }
+    engine.run(batch(PROMPT - 1)).await?;
+    engine.close(sequence);
+    Ok((PROMPT * PROMPTS) as f64 / began.elapsed().as_secs_f64())
 }
 
 /// Tokens per second of one round, with as many in flight as the engine has room for, but none before it begins and none after:

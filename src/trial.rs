@@ -6,9 +6,11 @@
 mod notes;
 pub mod record;
 pub mod self_test;
+mod variants;
 
 use self::record::Record;
-use self::self_test::{compare, reference};
+use self::self_test::{Timing, compare, reference};
+use self::variants::Variants;
 use crate::cancel::Cancel;
 use crate::engine::{AnyEngine, CpuEngine, Gpu, GpuEngine};
 use crate::error::{Error, ErrorKind, Result};
@@ -104,8 +106,7 @@ impl Trial<'_> {
         let mut records = if self.keeps { notes::read().await } else { Vec::new() };
         let known = records.iter().position(|record: &Record| record.of == of).map(|at| records.remove(at));
         // A browser may tell two GPUs by one name.
-        let offered = gpu.tunings();
-        let known = known.filter(|record| record.tuning.is_none_or(|tuning| offered.contains(&tuning)));
+        let known = known.filter(|record| record.tuning.is_none_or(|tuning| gpu.can(tuning)));
         let mut record = known.clone().unwrap_or(Record { of, ..Record::default() });
         if known.is_none() {
             gpu = self.tune(gpu, &mut record).await?;
@@ -138,27 +139,27 @@ impl Trial<'_> {
         let Some(miniature) = self.miniature(self_test::BYTES)? else { return Ok(gpu) };
         let expected = reference(&miniature).await?;
         let times = !gpu.adapter().is_software;
-        let mut best = 0.0;
+        let mut variants = Variants::default();
         for tuning in gpu.tunings() {
             // Where time does not count, any that is right will do.
-            if record.tuning.is_some() && !times {
+            if !variants.is_empty() && !times {
                 break;
             }
             self.cancel.check()?;
             gpu.tune(tuning);
             let verdict;
-            let timed = times.then_some((self.tokens_in_flight, self.cancel));
-            (gpu, verdict) = compare(gpu, &miniature, &expected, timed).await?;
+            let (decode, prefill) = variants.wants(tuning);
+            let Self { tokens_in_flight, cancel, .. } = *self;
+            let timing = times.then_some(Timing { decode, prefill, tokens_in_flight, cancel });
+            (gpu, verdict) = compare(gpu, &miniature, &expected, timing).await?;
             match verdict {
-                Ok(rate) if record.tuning.is_none() || rate > best => {
-                    (best, record.tuning) = (rate, Some(tuning));
-                }
-                Ok(_) => {}
+                Ok(rates) => variants.push(tuning, rates),
                 Err(fault) => {
                     record.fault.get_or_insert(fault);
                 }
             }
         }
+        record.tuning = variants.best();
         gpu.tune(record.tuning.unwrap_or(gpu.tuning()));
         Ok(gpu)
     }

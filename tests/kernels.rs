@@ -60,6 +60,8 @@ tests! {
     gpu_packed_projections: Gpu, "packed projections", 3;
     gpu_packed_gates: Gpu, "packed gates", 4;
     gpu_packed_products: Gpu, "packed products", 3;
+    gpu_half_gates: Gpu, "half gates", 4;
+    gpu_half_products: Gpu, "half products", 3;
     gpu_attention: Gpu, "attention", 16;
     gpu_cached_attention: Gpu, "cached attention", 12;
     gpu_long_attention: Gpu, "long attention", 8;

@@ -17,7 +17,7 @@ use tabmind::recording::Op;
 use tabmind::source::{FileSource, Source};
 use tabmind::spec::Spec;
 use tabmind::speed::{AT_A_GLANCE, tokens_per_second};
-use tabmind::trial::self_test::{BYTES, compare, reference};
+use tabmind::trial::self_test::{BYTES, Timing, compare, reference};
 use tabmind::trial::{Trial, engine};
 
 /// Miniatures of the test data's models, by the files' names.
@@ -88,12 +88,31 @@ fn every_architecture_passes() {
     }
     for (name, miniature) in miniatures() {
         // Kernels have tests of their own for every format and tuning.
-        let tunings = if name == "llama-256-Q4_K_M" { 4 } else { 1 };
+        let tunings = if name == "llama-256-Q4_K_M" { 5 } else { 1 };
         for number in 0..tunings {
             let tuning = |gpu: &Gpu| gpu.tunings().get(number).copied().unwrap_or(gpu.tuning());
             assert_eq!(fault(&miniature, &miniature, tuning), None, "{name}, tuning {number}");
         }
     }
+}
+
+#[test]
+fn what_is_right_is_measured_if_so_wanted() {
+    let Some((spec, gguf)) = header("gemma").filter(|_| gpu::is_there()) else { return };
+    let miniature = Miniature::new(&spec, &gguf, None, BYTES).unwrap().unwrap();
+    let cancel = Cancel::never();
+    block_on(async {
+        let expected = reference(&miniature).await.unwrap();
+        let mut gpu = Gpu::open().await.unwrap();
+        for (decode, prefill) in [(true, false), (false, true)] {
+            let timing = Timing { decode, prefill, tokens_in_flight: 0, cancel: &cancel };
+            let verdict;
+            (gpu, verdict) = compare(gpu, &miniature, &expected, Some(timing)).await.unwrap();
+            let rates = verdict.unwrap();
+            assert_eq!(rates.decode.map(|rate| rate > 0.0), decode.then_some(true));
+            assert_eq!(rates.prefill.map(|rate| rate > 0.0), prefill.then_some(true));
+        }
+    });
 }
 
 #[test]

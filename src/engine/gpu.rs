@@ -42,7 +42,7 @@ use self::sequence::Sequence;
 use self::shaders::{Shaders, bind};
 use self::stores::Stores;
 use self::transfer::Transfer;
-pub use self::tuning::Tuning;
+pub use self::tuning::{Tiles, Tuning};
 use self::vectors::{Vectors, rope_table};
 use super::{Batch, Engine, Pick, SequenceId, WeightSink, keep, quantizes_cache};
 use crate::error::{Result, bail};

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::engine::Tuning;
+use crate::engine::{Tiles, Tuning};
+
+/// By the numbers that are written down.
+const TILES: [Tiles; 3] = [Tiles::Full, Tiles::Half, Tiles::Packed];
 
 /// What a trial has found out about one model on one GPU.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,8 +23,8 @@ pub struct Record {
 impl Record {
     /// As it is remembered. (Derived, this would be several kilobytes for every page to fetch.)
     pub fn to_json(&self) -> Value {
-        let tuning = self.tuning.map(|Tuning { rows, packed_dot, packed_tiles, subgroup }| {
-            json!([rows, packed_dot, packed_tiles, subgroup])
+        let tuning = self.tuning.map(|Tuning { rows, packed_dot, tiles, subgroup }| {
+            json!([rows, packed_dot, tiles as u8, subgroup])
         });
         json!({ "of": self.of, "fault": self.fault, "tuning": tuning, "speeds": self.speeds.map(|(a, b)| [a, b]) })
     }
@@ -30,11 +33,10 @@ impl Record {
     pub fn from_json(value: &Value) -> Option<Self> {
         let number = |value: &Value| usize::try_from(value.as_u64()?).ok();
         let tuning = |value: &Value| {
-            let flag = |index: usize| value.get(index)?.as_bool();
             Some(Tuning {
                 rows: number(value.get(0)?)?,
-                packed_dot: flag(1)?,
-                packed_tiles: flag(2)?,
+                packed_dot: value.get(1)?.as_bool()?,
+                tiles: *TILES.get(number(value.get(2)?)?)?,
                 subgroup: number(value.get(3)?),
             })
         };
@@ -68,11 +70,11 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_what_was_found() {
-        let tuning = Some(Tuning { rows: 2, packed_dot: true, packed_tiles: false, subgroup: Some(8) });
+        let tuning = Some(Tuning { rows: 2, packed_dot: true, tiles: Tiles::Half, subgroup: Some(8) });
         for found in [
             Record { tuning, speeds: Some((1.5, 2.5)), ..Record::default() },
             Record {
-                tuning: Some(Tuning { rows: 4, packed_dot: false, packed_tiles: true, subgroup: None }),
+                tuning: Some(Tuning { rows: 4, packed_dot: false, tiles: Tiles::Packed, subgroup: None }),
                 ..Record::default()
             },
             Record { fault: Some("nonsense".into()), ..Record::default() },

@@ -179,7 +179,7 @@ test("a variant that the GPU does not offer is not used, though it was remembere
     }, tiny());
   const ids = await write();
   // As if another GPU of this name, with subgroups of 64, had been tried.
-  const { records: tried } = await changeNotes(page, { tuning: [4, false, false, 64] });
+  const { records: tried } = await changeNotes(page, { tuning: [4, false, 0, 64] });
   assert.deepEqual(await write(), ids);
   const { records } = await changeNotes(page, {});
   assert.deepEqual(records, tried, "it was tried anew");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tabmind::engine::{Batch, CpuEngine, Engine, Gpu, GpuEngine, NaiveEngine, SequenceId};
+use tabmind::engine::{Batch, CpuEngine, Engine, Gpu, GpuEngine, NaiveEngine, SequenceId, Tiles};
 use tabmind::kernels::embed::Embed;
 use tabmind::kernels::formats::Format;
 use tabmind::kernels::linear::{Epilogue, Linear, Weight};
@@ -18,6 +18,8 @@ pub const VOCAB: usize = 13;
 pub const CONTEXT: usize = 96;
 /// Rounding in another order, relative to the largest logit.
 const ROUNDING: f32 = 2e-4;
+/// Half precision, relative to a row's or all logits' length.
+const HALF: f32 = 4e-3;
 /// Rounded activations behind a nonlinearity, relative to all logits' length: what a wrong scale or place would exceed. The
 /// products themselves are held to narrower bounds.
 const ROUNDED: f32 = 0.25;
@@ -34,8 +36,8 @@ pub struct Case {
     pub vocab: usize,
     /// Tokens that there is room for.
     pub context: usize,
-    /// Whether the GPU is to round activations, where it can.
-    pub packed: bool,
+    /// What many tokens are multiplied as on the GPU, where it can.
+    tiles: Tiles,
     batches: Vec<Vec<u32>>,
     allowed: Allowed,
     threads: usize,
@@ -48,8 +50,8 @@ enum Allowed {
     Relative(f32),
     /// All of them together, relative to their length as a vector.
     Length(f32),
-    /// By row of the output.
-    Rows(Vec<f32>),
+    /// By row of the output: its length as a vector, and how much of that.
+    Rows(Vec<f32>, f32),
 }
 
 impl fmt::Debug for Case {
@@ -75,7 +77,7 @@ impl Case {
             vectors: vec![],
             vocab: VOCAB,
             context: CONTEXT,
-            packed: false,
+            tiles: Tiles::Full,
             batches: vec![],
             allowed: Allowed::Relative(ROUNDING),
             threads: 1 + (seed % 3) as usize,
@@ -184,7 +186,17 @@ impl Case {
 
     /// Activations are rounded on the GPU too.
     pub fn packed(mut self) -> Self {
-        self.packed = true;
+        self.tiles = Tiles::Packed;
+        self
+    }
+
+    /// Tokens and weights meet in half precision on the GPU: eleven bits each.
+    pub fn half(mut self) -> Self {
+        self.tiles = Tiles::Half;
+        self.allowed = match self.allowed {
+            Allowed::Rows(lengths, _) => Allowed::Rows(lengths, HALF),
+            _ => Allowed::Length(HALF),
+        };
         self
     }
 
@@ -198,12 +210,13 @@ impl Case {
         self.vocab = rows;
         self.batches = vec![(0..tokens).map(|_| (self.random() * VOCAB as f32) as u32).collect()];
         let mut row = vec![0.0; x.width];
-        let allowed = self.matrices[matrix.0].chunks_exact(format.row_bytes(x.width)).map(|bytes| {
+        let lengths = self.matrices[matrix.0].chunks_exact(format.row_bytes(x.width)).map(|bytes| {
             format.dequantize(bytes, &mut row);
             let length = row.iter().map(|w| w * w).sum::<f32>().sqrt();
-            if format.block_len() == 1 { 1e-4 * length.max(1.0) } else { 0.05 * length }
+            if format.block_len() == 1 { length.max(1.0) } else { length }
         });
-        self.allowed = Allowed::Rows(allowed.collect());
+        let share = if format.block_len() == 1 { 1e-4 } else { 0.05 };
+        self.allowed = Allowed::Rows(lengths.collect(), share);
         self
     }
 
@@ -236,7 +249,7 @@ impl Case {
     pub async fn gpu(&self, broken: bool) -> GpuEngine {
         let mut gpu = Gpu::open().await.unwrap();
         // Each case takes one of the variants.
-        let tunings = gpu.tunings().into_iter().filter(|tuning| tuning.packed_dot == self.packed);
+        let tunings = gpu.tunings().into_iter().filter(|tuning| tuning.tiles == self.tiles);
         let tunings: Vec<_> = tunings.collect();
         if !tunings.is_empty() {
             gpu.tune(tunings[self.seed as usize % tunings.len()]);
@@ -278,7 +291,7 @@ impl Case {
         for (index, (a, b)) in found.iter().zip(&expected).enumerate() {
             let allowed = match &self.allowed {
                 Allowed::Relative(share) | Allowed::Length(share) => share * largest,
-                Allowed::Rows(rows) => rows[index % rows.len()],
+                Allowed::Rows(lengths, share) => share * lengths[index % lengths.len()],
             };
             // A NaN is near nothing.
             let is_near = (a - b).abs() <= allowed;

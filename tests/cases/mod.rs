@@ -73,12 +73,17 @@ pub fn kernels(subject: Subject) -> Vec<Kernel> {
             kernels.push(kernel("experts", mixers::experts([Format::Q4_0, Format::Q8_0, Format::Q5_1])));
             for format in [Format::Q4_0, Format::Q5_1] {
                 kernels.push(kernel(format!("packed gates {format:?}"), products::packed_gates(format)));
+                kernels.push(kernel(format!("half gates {format:?}"), products::half_gates(format)));
             }
             kernels.push(kernel("long attention", attention::long()));
             kernels.push(kernel("the likeliest token", choice::likeliest()));
             kernels.push(kernel("a drawn token", choice::drawn()));
             for &format in Format::ALL {
                 kernels.push(kernel(format!("projections {format:?}"), products::projections(format)));
+                if format != Format::F32 {
+                    kernels
+                        .push(kernel(format!("half products {format:?}"), products::half_products(format)));
+                }
                 if format.block_len() > 1 {
                     let packed = products::rounded_projections(format).prop_map(Case::packed);
                     kernels.push(kernel(format!("packed projections {format:?}"), packed));

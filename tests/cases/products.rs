@@ -22,6 +22,11 @@ pub fn packed_products(format: Format) -> impl Strategy<Value = Case> {
     products_of(format, 9usize..101).prop_map(Case::packed)
 }
 
+/// The same in half precision.
+pub fn half_products(format: Format) -> impl Strategy<Value = Case> {
+    products_of(format, 9usize..101).prop_map(Case::half)
+}
+
 fn products_of(format: Format, tokens: Range<usize>) -> impl Strategy<Value = Case> {
     let unit = if format.block_len() == 1 { 24 } else { format.block_len() };
     let shape = (1usize..150, 1usize..4, tokens, any::<u64>());
@@ -44,10 +49,19 @@ pub fn rounded_projections(format: Format) -> impl Strategy<Value = Case> {
 
 /// Gates of many tokens, which the GPU rounds.
 pub fn packed_gates(format: Format) -> impl Strategy<Value = Case> {
+    gates(format).prop_map(|case| case.with_rounded_activations().packed())
+}
+
+/// The same in half precision.
+pub fn half_gates(format: Format) -> impl Strategy<Value = Case> {
+    gates(format).prop_map(Case::half)
+}
+
+fn gates(format: Format) -> impl Strategy<Value = Case> {
     let shape = (1usize..6, 16usize..90, 9usize..101, 0usize..4, any::<u64>());
     shape.prop_map(move |(blocks, rows, prompt, norm, seed)| {
         let shape = (format.block_len() * blocks, rows, 2, prompt);
-        projection(format, shape, 3, norm, seed).with_rounded_activations().packed()
+        projection(format, shape, 3, norm, seed)
     })
 }
 

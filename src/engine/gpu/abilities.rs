@@ -17,12 +17,14 @@ pub struct Abilities {
     pub neighbours: Option<usize>,
     /// Whether kernels can multiply two vectors of four bytes each.
     pub packed_dot: bool,
+    /// Whether kernels can compute in half precision.
+    pub halves: bool,
 }
 
 impl Abilities {
     /// What has to be asked for when the device is opened.
     pub fn wanted(adapter: &wgpu::Adapter) -> wgpu::Features {
-        adapter.features() & wgpu::Features::SUBGROUP
+        adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16)
     }
 
     /// What an open device does.
@@ -33,6 +35,7 @@ impl Abilities {
         Self {
             neighbours: is_useful.then(|| 1 << size.ilog2()),
             packed_dot: instance.wgsl_language_features().contains(packed_dot),
+            halves: device.features().contains(wgpu::Features::SHADER_F16),
         }
     }
 }

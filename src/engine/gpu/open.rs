@@ -31,6 +31,11 @@ impl Gpu {
         Tuning::all(self.device.abilities)
     }
 
+    /// Whether it can compute so.
+    pub fn can(&self, tuning: Tuning) -> bool {
+        tuning.is_possible(self.device.abilities)
+    }
+
     /// How engines compute that are made with it.
     pub fn tuning(&self) -> Tuning {
         self.shaders.tuning

@@ -3,10 +3,10 @@
 use std::iter;
 
 use super::arena::Place;
-use super::planes::BLOCK;
+use super::planes::{BLOCK, Planes};
 use super::program::{Grid, Kernel, Programmer, Words};
 use super::stores::Rows;
-use super::tuning::Tuning;
+use super::tuning::{Tiles, Tuning};
 use crate::error::Result;
 use crate::kernels::activation::Activation;
 use crate::kernels::linear::Epilogue;
@@ -31,6 +31,8 @@ enum Tile {
     Packed(usize),
     /// `TILE_ROWS`, `OWN_ROWS` for each invocation, as in `linear_tiled.wgsl`.
     Memory,
+    /// The same, in half precision.
+    HalfMemory,
     /// The same, of rounded tokens.
     PackedMemory,
 }
@@ -126,13 +128,22 @@ impl Programmer<'_> {
         }
         let rows = self.shaders.tuning.rows.min(MOST_ROWS_OF_FEW);
         self.variant(&product, Variant { tile: Tile::Lanes(rows), ..FEW })?;
-        let tile = if self.packs_tiles(product.rows) { Tile::PackedMemory } else { Tile::Memory };
-        self.variant(&product, Variant { tile, ..MANY })
+        self.variant(&product, Variant { tile: self.tile(product.rows), ..MANY })
+    }
+
+    /// What many tokens are computed in.
+    fn tile(&self, rows: Rows) -> Tile {
+        let planes = self.stores.stores[rows.store].planes;
+        match self.shaders.tuning.tiles {
+            Tiles::Half if planes != Planes::F32 => Tile::HalfMemory,
+            Tiles::Packed if planes.is_packed() && !self.single => Tile::PackedMemory,
+            _ => Tile::Memory,
+        }
     }
 
     /// Whether many tokens are rounded before they meet these rows.
     pub fn packs_tiles(&self, rows: Rows) -> bool {
-        self.shaders.tuning.packed_tiles && !self.single && self.stores.stores[rows.store].planes.is_packed()
+        self.tile(rows) == Tile::PackedMemory
     }
 
     /// Rounds x of a product of many tokens, for it and all others of this x that come next.
@@ -171,7 +182,7 @@ impl Programmer<'_> {
                 let rows = own_rows(tuning, rows, product.rows.count);
                 (rows, tuning.group_rows(rows))
             }
-            Tile::Memory | Tile::PackedMemory => (OWN_ROWS, TILE_ROWS),
+            Tile::Memory | Tile::HalfMemory | Tile::PackedMemory => (OWN_ROWS, TILE_ROWS),
         };
         let mut constants = constants(product, variant.tokens);
         constants += &format!("const OWN_ROWS: u32 = {own_rows}u;\n");
@@ -183,7 +194,8 @@ impl Programmer<'_> {
                 constants += &format!("const BLOCKS: u32 = {}u;\n", product.columns.div_ceil(BLOCK));
                 &[&lanes, tuning.reduce_behind_lanes(), wgsl!("packed"), wgsl!("linear_packed")]
             }
-            Tile::Memory => &[wgsl!("tile"), wgsl!("linear_tiled")],
+            Tile::Memory => &[wgsl!("tile"), wgsl!("tile_full"), wgsl!("linear_tiled")],
+            Tile::HalfMemory => &[wgsl!("tile"), wgsl!("tile_half"), wgsl!("linear_tiled")],
             Tile::PackedMemory => {
                 constants += &tile_constants();
                 &[wgsl!("tile"), wgsl!("packed"), wgsl!("linear_tiled_packed")]
@@ -266,7 +278,7 @@ mod tests {
 
     #[test]
     fn large_vocabularies_have_workgroups_enough() {
-        let tuning = Tuning { rows: 1, packed_dot: false, packed_tiles: false, subgroup: Some(16) };
+        let tuning = Tuning { rows: 1, packed_dot: false, tiles: Tiles::Full, subgroup: Some(16) };
         assert_eq!(own_rows(tuning, 1, 262_140), 1);
         assert_eq!(own_rows(tuning, 1, 262_144), 2, "as of Gemma 3");
         assert_eq!(own_rows(tuning, 4, 262_144), 4);

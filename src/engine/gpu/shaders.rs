@@ -87,7 +87,7 @@ impl Shaders {
 
     /// The pipeline of a kernel with its preludes: compiled now, or known already.
     pub fn pipeline(&mut self, device: &Device, bindings: Bindings, label: &str, sources: &[&str]) -> usize {
-        let text = [&[self.tuning.directives(), RUN], sources].concat().join("\n");
+        let text = [&[self.tuning.directives().as_str(), RUN], sources].concat().join("\n");
         if let Some(&index) = self.known.get(&text) {
             return index;
         }

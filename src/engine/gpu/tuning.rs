@@ -6,6 +6,17 @@ use super::abilities::Abilities;
 const GROUP: usize = 64;
 const LANES: usize = 8;
 
+/// How many tokens at a time meet weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tiles {
+    /// In single precision.
+    Full,
+    /// In half precision, but for plain weights of more.
+    Half,
+    /// Rounded to eight bits, where weights are quantised, as on the CPU.
+    Packed,
+}
+
 /// One way. Results are the same but for rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
@@ -13,8 +24,8 @@ pub struct Tuning {
     pub rows: usize,
     /// Whether one token is rounded to eight bits before it meets quantised weights, as on the CPU.
     pub packed_dot: bool,
-    /// Whether many tokens are.
-    pub packed_tiles: bool,
+    /// What many tokens are multiplied as.
+    pub tiles: Tiles,
     /// So many neighbours add up what they have by way of subgroups; none: by way of workgroup memory.
     pub subgroup: Option<usize>,
 }
@@ -23,22 +34,42 @@ impl Tuning {
     /// Ways that are worth trying on a device, the one to begin with first.
     pub fn all(abilities: Abilities) -> Vec<Self> {
         let default = Self::default_of(abilities);
-        // A trial times single tokens, of which tiles make no difference: what is rounded is rounded throughout.
-        let packed = abilities.packed_dot.then_some(Self { packed_dot: true, packed_tiles: true, ..default });
+        let packed =
+            abilities.packed_dot.then_some(Self { packed_dot: true, tiles: Tiles::Packed, ..default });
+        let halves = abilities.halves.then_some(Self { tiles: Tiles::Half, ..default });
         let plain = abilities.neighbours.map(|_| Self { subgroup: None, ..default });
         // Where matrices are small, more workgroups.
         let single = Self { rows: 1, ..default };
-        [default].into_iter().chain(packed).chain([single]).chain(plain).collect()
+        [default].into_iter().chain(packed).chain(halves).chain([single]).chain(plain).collect()
     }
 
     /// The one to begin with: exact.
     pub fn default_of(abilities: Abilities) -> Self {
-        Self { rows: 4, packed_dot: false, packed_tiles: false, subgroup: abilities.neighbours }
+        Self { rows: 4, packed_dot: false, tiles: Tiles::Full, subgroup: abilities.neighbours }
+    }
+
+    /// Whether a device that can do so much can compute this way.
+    pub fn is_possible(self, abilities: Abilities) -> bool {
+        let has_tiles = match self.tiles {
+            Tiles::Full => true,
+            Tiles::Half => abilities.halves,
+            Tiles::Packed => abilities.packed_dot,
+        };
+        has_tiles
+            && (abilities.packed_dot || !self.packed_dot)
+            && (self.subgroup.is_none() || self.subgroup == abilities.neighbours)
+    }
+
+    /// Whether single tokens are computed as `other` does.
+    pub fn decodes_like(self, other: Self) -> bool {
+        Self { tiles: other.tiles, ..self } == other
     }
 
     /// What a kernel begins with.
-    pub fn directives(self) -> &'static str {
-        if self.subgroup.is_some() { super::abilities::WGSL_DIRECTIVES } else { "" }
+    pub fn directives(self) -> String {
+        let subgroups = if self.subgroup.is_some() { super::abilities::WGSL_DIRECTIVES } else { "" };
+        let halves = if self.tiles == Tiles::Half { "enable f16;" } else { "" };
+        format!("{subgroups}{halves}")
     }
 
     /// The prelude of a kernel whose workgroups compute sums.
