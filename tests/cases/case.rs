@@ -200,6 +200,14 @@ impl Case {
         self
     }
 
+    /// Activations are larger than half precision can say.
+    pub fn huge(mut self) -> Self {
+        if let Some(Op::Embed(op)) = self.recording.ops.first_mut() {
+            op.scale = 4e5;
+        }
+        self
+    }
+
     /// Logits are products of `format` and the normalised `x`, of `tokens` tokens. Activations that meet quantised weights are
     /// rounded to 127 steps of the largest in a block, some 3.5, and so are off by 0.008 in the mean square: six times that,
     /// times a row's length, is allowed.
