@@ -177,6 +177,17 @@ impl AnyEngine {
         }
     }
 
+    /// Lets the GPU, if one executes, compute in another way from now on.
+    ///
+    /// # Errors
+    /// As [`GpuEngine::new`].
+    pub fn retune(&mut self, tuning: Tuning) -> Result<()> {
+        match self {
+            AnyEngine::Gpu(engine) => engine.retune(tuning),
+            AnyEngine::Naive(_) | AnyEngine::Cpu(_) => Ok(()),
+        }
+    }
+
     /// The GPU without what it held, if one executes.
     pub fn into_gpu(self) -> Option<Gpu> {
         match self {

@@ -9,7 +9,7 @@ pub mod self_test;
 mod variants;
 
 use self::record::Record;
-use self::self_test::{Timing, compare, reference};
+use self::self_test::{SelfTest, Timing, reference};
 use self::variants::Variants;
 use crate::cancel::Cancel;
 use crate::engine::{AnyEngine, CpuEngine, Gpu, GpuEngine};
@@ -135,24 +135,23 @@ impl Trial<'_> {
     }
 
     /// Finds the variants that compute right, and of these the fastest on a real GPU.
-    async fn tune(&self, mut gpu: Gpu, record: &mut Record) -> Result<Gpu> {
+    async fn tune(&self, gpu: Gpu, record: &mut Record) -> Result<Gpu> {
         let Some(miniature) = self.miniature(self_test::BYTES)? else { return Ok(gpu) };
         let expected = reference(&miniature).await?;
         let times = !gpu.adapter().is_software;
+        let tunings = gpu.tunings();
+        let tokens_in_flight = if times { self.tokens_in_flight } else { 0 };
+        let mut test = SelfTest::new(gpu, &miniature, expected, tokens_in_flight);
         let mut variants = Variants::default();
-        for tuning in gpu.tunings() {
+        for tuning in tunings {
             // Where time does not count, any that is right will do.
             if !variants.is_empty() && !times {
                 break;
             }
             self.cancel.check()?;
-            gpu.tune(tuning);
-            let verdict;
             let (decode, prefill) = variants.wants(tuning);
-            let Self { tokens_in_flight, cancel, .. } = *self;
-            let timing = times.then_some(Timing { decode, prefill, tokens_in_flight, cancel });
-            (gpu, verdict) = compare(gpu, &miniature, &expected, timing).await?;
-            match verdict {
+            let timing = times.then_some(Timing { decode, prefill, cancel: self.cancel });
+            match test.variant(tuning, timing).await? {
                 Ok(rates) => variants.push(tuning, rates),
                 Err(fault) => {
                     record.fault.get_or_insert(fault);
@@ -160,8 +159,7 @@ impl Trial<'_> {
             }
         }
         record.tuning = variants.best();
-        gpu.tune(record.tuning.unwrap_or(gpu.tuning()));
-        Ok(gpu)
+        test.finish(record.tuning).await
     }
 
     async fn measure(&self, gpu: Gpu) -> Result<(Gpu, Option<(f64, f64)>)> {

@@ -17,7 +17,7 @@ use tabmind::recording::Op;
 use tabmind::source::{FileSource, Source};
 use tabmind::spec::Spec;
 use tabmind::speed::{AT_A_GLANCE, tokens_per_second};
-use tabmind::trial::self_test::{BYTES, Timing, compare, reference};
+use tabmind::trial::self_test::{BYTES, SelfTest, Timing, reference};
 use tabmind::trial::{Trial, engine};
 
 /// Miniatures of the test data's models, by the files' names.
@@ -75,9 +75,9 @@ fn a_program_that_does_as_if_it_were_a_gpu_runs_only_what_is_asked_of_it() {
 fn fault(tested: &Miniature, expected: &Miniature, tuning: impl Fn(&Gpu) -> Tuning) -> Option<String> {
     block_on(async {
         let expected = reference(expected).await.unwrap();
-        let mut gpu = Gpu::open().await.unwrap();
-        gpu.tune(tuning(&gpu));
-        compare(gpu, tested, &expected, None).await.unwrap().1.err()
+        let gpu = Gpu::open().await.unwrap();
+        let tuning = tuning(&gpu);
+        SelfTest::new(gpu, tested, expected, 0).variant(tuning, None).await.unwrap().err()
     })
 }
 
@@ -103,12 +103,12 @@ fn what_is_right_is_measured_if_so_wanted() {
     let cancel = Cancel::never();
     block_on(async {
         let expected = reference(&miniature).await.unwrap();
-        let mut gpu = Gpu::open().await.unwrap();
-        for (decode, prefill) in [(true, false), (false, true)] {
-            let timing = Timing { decode, prefill, tokens_in_flight: 0, cancel: &cancel };
-            let verdict;
-            (gpu, verdict) = compare(gpu, &miniature, &expected, Some(timing)).await.unwrap();
-            let rates = verdict.unwrap();
+        let gpu = Gpu::open().await.unwrap();
+        let tunings = gpu.tunings();
+        let mut test = SelfTest::new(gpu, &miniature, expected, 0);
+        for (tuning, (decode, prefill)) in tunings.into_iter().zip([(true, false), (false, true)]) {
+            let timing = Timing { decode, prefill, cancel: &cancel };
+            let rates = test.variant(tuning, Some(timing)).await.unwrap().unwrap();
             assert_eq!(rates.decode.map(|rate| rate > 0.0), decode.then_some(true));
             assert_eq!(rates.prefill.map(|rate| rate > 0.0), prefill.then_some(true));
         }

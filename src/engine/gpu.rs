@@ -19,6 +19,7 @@ mod piece;
 mod planes;
 mod product;
 mod program;
+mod programs;
 mod recurrent;
 mod sequence;
 mod shaders;
@@ -29,6 +30,8 @@ mod transfer;
 mod tuning;
 mod vectors;
 
+use std::mem;
+
 use self::arena::{Arena, Place};
 use self::attention::splits;
 pub use self::device::Adapter;
@@ -37,7 +40,8 @@ use self::flight::Flights;
 pub use self::open::Gpu;
 pub use self::piece::RunCost;
 use self::piece::{End, RunWords};
-use self::program::{Depth, Grid, NONE, Programmer, Step};
+use self::program::{Depth, Grid, NONE, Step};
+use self::programs::Programs;
 use self::sequence::Sequence;
 use self::shaders::{Shaders, bind};
 use self::stores::Stores;
@@ -47,8 +51,7 @@ use self::vectors::{Vectors, rope_table};
 use super::{Batch, Engine, Pick, SequenceId, WeightSink, keep, quantizes_cache};
 use crate::error::{Result, bail};
 use crate::kernels::formats::Format;
-use crate::kernels::norm::NormMode;
-use crate::recording::{MatrixId, Op, Recording, VectorId, View};
+use crate::recording::{MatrixId, Recording, VectorId, View};
 use crate::weights::Plan;
 
 /// Runs recordings on a GPU.
@@ -63,12 +66,7 @@ pub struct GpuEngine {
     stores: Stores,
     vectors: Vectors,
     shaders: Shaders,
-    /// What one token's run dispatches, and what several do.
-    single: Vec<Step>,
-    several: Vec<Step>,
-    /// What chooses the likeliest token, and what then draws one.
-    likeliest: Vec<Step>,
-    drawn: Vec<Step>,
+    programs: Programs,
     acts: wgpu::Buffer,
     vector_buffer: wgpu::Buffer,
     run: wgpu::Buffer,
@@ -96,21 +94,8 @@ impl GpuEngine {
         let vectors = Vectors::new(&recording, plan);
         let stores = Stores::new(&device, &recording, plan)?;
         let halves = quantizes_cache(plan);
-        let mut program = |single| {
-            let mut programmer =
-                Programmer::new(&device, &mut shaders, (&arena, &vectors, &stores), single, halves);
-            recording.ops.iter().try_for_each(|op| record(&mut programmer, op))?;
-            Ok(programmer.finish())
-        };
-        let (single, several) = (program(true)?, program(false)?);
-        let mut choice = |label, source| {
-            let mut programmer =
-                Programmer::new(&device, &mut shaders, (&arena, &vectors, &stores), true, halves);
-            programmer.choice(label, source, vocab)?;
-            Ok(programmer.finish())
-        };
-        let likeliest = choice("argmax", wgsl!("argmax"))?;
-        let drawn = choice("draw", wgsl!("draw"))?;
+        let parts = (&arena, &vectors, &stores);
+        let programs = Programs::new(&device, &mut shaders, parts, (&recording, vocab), halves)?;
         let acts = device.buffer("activations", arena.bytes());
         let vector_buffer = device.buffer("vectors", vectors.len() * 4);
         for (index, rope) in recording.ropes.iter().enumerate() {
@@ -143,10 +128,7 @@ impl GpuEngine {
             stores,
             vectors,
             shaders,
-            single,
-            several,
-            likeliest,
-            drawn,
+            programs,
             acts,
             vector_buffer,
             run,
@@ -164,15 +146,39 @@ impl GpuEngine {
     /// Frees all that the engine holds but the GPU itself, for another one.
     pub fn dismantle(self) -> Gpu {
         let Self {
-            device, shaders, stores, sequences, flights, acts, vector_buffer, run, ids, staging, ..
+            device,
+            shaders,
+            stores,
+            programs,
+            sequences,
+            flights,
+            acts,
+            vector_buffer,
+            run,
+            ids,
+            staging,
+            ..
         } = self;
         sequences.iter().flatten().for_each(|sequence| sequence.free(&device));
         stores.free(&device);
+        programs.free(&device);
         flights.free(&device);
         [acts, vector_buffer, run, ids, staging].iter().for_each(|buffer| device.free(buffer));
-        // What is left are parameters of dispatches, which go with their bind groups.
-        device.forget_buffers();
         Gpu { device, shaders }
+    }
+
+    /// Computes as `tuning` says from now on.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn retune(&mut self, tuning: Tuning) -> Result<()> {
+        self.flights.disown();
+        self.shaders.tuning = tuning;
+        let parts = (&self.arena, &self.vectors, &self.stores);
+        let what = (&self.recording, self.vocab);
+        let programs = Programs::new(&self.device, &mut self.shaders, parts, what, self.halves)?;
+        mem::replace(&mut self.programs, programs).free(&self.device);
+        self.device.check()
     }
 
     /// What executes the kernels.
@@ -212,11 +218,12 @@ impl GpuEngine {
         end: End,
     ) -> usize {
         let mut dispatches = 0;
-        let steps = if tokens == 1 { &self.single } else { &self.several };
+        let Programs { single, several, likeliest, drawn, .. } = &self.programs;
+        let steps = if tokens == 1 { single } else { several };
         let (likeliest, drawn): (&[Step], &[Step]) = match end {
             End::Nothing | End::Logits => (&[], &[]),
-            End::Chosen(Pick::Likeliest) => (&self.likeliest, &[]),
-            End::Chosen(Pick::Drawn(_)) => (&self.likeliest, &self.drawn),
+            End::Chosen(Pick::Likeliest) => (likeliest, &[]),
+            End::Chosen(Pick::Drawn(_)) => (likeliest, drawn),
         };
         let wanted = if end == End::Nothing { 0 } else { tokens };
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -247,28 +254,6 @@ impl GpuEngine {
             dispatches += 1;
         }
         dispatches
-    }
-}
-
-/// Appends an op's dispatches.
-fn record(p: &mut Programmer<'_>, op: &Op) -> Result<()> {
-    match op {
-        Op::Embed(op) => p.embed(op),
-        Op::Linear(op) => p.linear(op),
-        Op::Logits(op) => p.logits(op),
-        Op::Experts(op) => p.experts(op),
-        Op::Attention(op) => p.attention(op),
-        Op::ShortConv(op) => p.short_conv(op),
-        Op::DeltaNet(op) => p.delta_net(op),
-        Op::Scale(op) => p.scale(op),
-        Op::Norm(op) => {
-            let places = (p.arena.place(op.x), p.arena.place(op.y));
-            let add = match op.mode {
-                NormMode::Store => None,
-                NormMode::Add(scale) => Some(scale),
-            };
-            p.norm(&op.norm, places, (op.x.width, op.group), add)
-        }
     }
 }
 

@@ -196,11 +196,6 @@ impl Device {
         buffer.destroy();
     }
 
-    /// Notes that no buffer is left.
-    pub fn forget_buffers(&self) {
-        self.allocated.set(0);
-    }
-
     /// Writes `bytes`, a multiple of four, and lets the GPU take them in now and then, so that few wait in memory.
     pub fn write(&mut self, buffer: &wgpu::Buffer, offset: usize, bytes: &[u8]) {
         self.queue.write_buffer(buffer, offset as u64, bytes);

@@ -144,6 +144,8 @@ pub struct Programmer<'a> {
     /// Tokens that the next products take rounded, once there are any.
     rounded: Option<wgpu::Buffer>,
     steps: Vec<Step>,
+    /// What was made for them.
+    buffers: Vec<wgpu::Buffer>,
 }
 
 impl<'a> Programmer<'a> {
@@ -155,12 +157,14 @@ impl<'a> Programmer<'a> {
         single: bool,
         halves: bool,
     ) -> Self {
-        Self { device, shaders, arena, vectors, stores, single, halves, rounded: None, steps: Vec::new() }
+        let (rounded, steps, buffers) = (None, Vec::new(), Vec::new());
+        Self { device, shaders, arena, vectors, stores, single, halves, rounded, steps, buffers }
     }
 
-    /// The finished list.
-    pub fn finish(self) -> Vec<Step> {
-        self.steps
+    /// The finished list, and the buffers that nothing else needs.
+    pub fn finish(mut self) -> (Vec<Step>, Vec<wgpu::Buffer>) {
+        self.buffers.extend(self.rounded);
+        (self.steps, self.buffers)
     }
 
     /// Where a vector begins.
@@ -169,10 +173,11 @@ impl<'a> Programmer<'a> {
     }
 
     /// Parameters of one dispatch, in a buffer of their own.
-    fn params(&self, words: &Words) -> wgpu::Buffer {
+    fn params(&mut self, words: &Words) -> wgpu::Buffer {
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let buffer = self.device.buffer_for("params", SLOT, usage);
         self.device.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&words.0));
+        self.buffers.push(buffer.clone());
         buffer
     }
 

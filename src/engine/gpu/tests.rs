@@ -63,6 +63,20 @@ fn a_device_that_is_let_go_gives_its_memory_back() {
 }
 
 #[test]
+fn an_engine_that_is_retuned_holds_what_it_held() {
+    let Some((gpu, _)) = gpu() else { return };
+    let (tunings, default) = (gpu.tunings(), gpu.tuning());
+    let mut engine = engine(gpu, &[4]);
+    let before = engine.allocated_bytes();
+    for tuning in tunings.into_iter().chain([default]) {
+        engine.retune(tuning).unwrap();
+        assert_eq!(engine.tuning(), tuning);
+    }
+    assert_eq!(engine.allocated_bytes(), before);
+    assert_eq!(engine.dismantle().device.allocated(), 0);
+}
+
+#[test]
 fn what_an_attempt_fails_with_is_forgotten() {
     let Some((gpu, handle)) = gpu() else { return };
     let attempt = gpu.device.attempt(|| {
