@@ -1,6 +1,9 @@
 //! What the GPU's products and attention cost, by shape, format and way to compute, on whatever Vulkan adapter there is:
 //! `cargo bench --profile dev --bench gpu_kernels -- [WORD]...` measures those whose line holds every word.
 
+#[path = "gpu_kernels/bandwidth.rs"]
+mod bandwidth;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -177,10 +180,16 @@ fn way(tuning: Tuning, tokens: usize) -> String {
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let mut gpu = block_on(Gpu::open()).unwrap();
-    println!("{}", gpu.adapter().name);
+    let bandwidth = bandwidth::measured();
+    println!("{}, which reads {:.1} GB/s", gpu.adapter().name, bandwidth / 1e9);
     println!(
-        "| kernel | format | tokens | way | ms | MB | GB/s | GFLOP/s |\n|---|---|---|---|---|---|---|---|"
+        "| kernel | format | tokens | way | ms | MB | GB/s | of the bandwidth | GFLOP/s |\n|---|---|---|---|---|---|---|---|---|"
     );
+    // Bytes that have to be read and written, and how fast that was.
+    let moved = |bytes: f64, time: f64| {
+        let share = 1e2 * bytes / time / bandwidth;
+        format!("{:.3} | {:.2} | {:.2} | {share:.1} %", 1e3 * time, bytes / 1e6, bytes / time / 1e9)
+    };
     for (name, rows, columns) in SHAPES {
         for format in FORMATS {
             for tokens in TOKENS {
@@ -198,13 +207,7 @@ fn main() {
                     (gpu, time) = measure(gpu, subject, (tokens, 0));
                     let bytes = (rows * format.row_bytes(columns) + 4 * tokens * (rows + columns)) as f64;
                     let work = (2 * tokens * rows * columns) as f64;
-                    println!(
-                        "{head} {:.3} | {:.2} | {:.2} | {:.2} |",
-                        1e3 * time,
-                        bytes / 1e6,
-                        bytes / time / 1e9,
-                        work / time / 1e9
-                    );
+                    println!("{head} {} | {:.2} |", moved(bytes, time), work / time / 1e9);
                 }
             }
         }
@@ -223,13 +226,7 @@ fn main() {
                 (tokens, position),
             );
             let bytes = (8 * (position + tokens) * kv_heads * dim) as f64;
-            println!(
-                "{head} {} | {:.3} | {:.2} | {:.2} | |",
-                way(gpu.tuning(), 1),
-                1e3 * time,
-                bytes / 1e6,
-                bytes / time / 1e9
-            );
+            println!("{head} {} | {} | |", way(gpu.tuning(), 1), moved(bytes, time));
         }
     }
 }
