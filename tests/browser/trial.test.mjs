@@ -151,7 +151,7 @@ const failing = `
 
 const faults = {
   "whose kernels compute nonsense": { worker: changed("inverseSqrt(", "sqrt("), said: /logits of \d+ tokens at position \d+ are off by [\d.]+ of their length/u },
-  "that chooses another token than the likeliest": { worker: changed("if logit > value", "if logit < value"), said: /Some\(\d+\) was chosen, not \d+, by Likeliest/u },
+  "that chooses another token than the likeliest": { worker: changed("other_value > values[lane]", "other_value < values[lane]"), said: /Some\(\d+\) was chosen, not \d+, by Likeliest/u },
   "that draws another token": { worker: changed("left -=", "left +="), said: /was chosen, not \d+, by Drawn/u },
   "whose driver refuses a kernel": { worker: changed("fn main(", "fn main(;"), said: /refuses a kernel/u },
   "whose driver fails at a kernel": { worker: failing, said: /refuses a kernel: .*the compiler failed/su },

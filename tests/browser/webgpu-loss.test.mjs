@@ -14,7 +14,7 @@ const harness = useHarness({
 });
 
 /** Runs of the self-test, which come first: a GPU that is lost in one cannot be had. */
-const testRuns = 10;
+const testRuns = 14;
 
 /**
  * In a worker: its GPU is lost in these runs of the model, counted from 1, with those in flight and those that bring back
