@@ -156,7 +156,9 @@ fn measure(
 fn ways(tunings: Vec<Tuning>, tokens: usize) -> Vec<Tuning> {
     let mut ways: Vec<Tuning> = Vec::new();
     for tuning in tunings {
-        if tokens <= 8 || ways.iter().all(|way| way.tiles != tuning.tiles) {
+        let is_like =
+            |way: &Tuning| if tokens > 8 { way.tiles == tuning.tiles } else { way.decodes_like(tuning) };
+        if !ways.iter().any(is_like) {
             ways.push(tuning);
         }
     }
